@@ -1,0 +1,37 @@
+"""numrnn: recurrent networks for NumPy people.
+
+Modules with a `forward` and a `backward`, cells written as equations and compiled by Numba, and a `Sequencer` that
+runs a module of one step over whole sequences.
+
+    import numpy as np
+    import numrnn as nr
+
+    model = nr.Sequencer(nr.Sequential(nr.LookupTable(100, 64), nr.LSTM(64, 128), nr.Linear(128, 100), nr.LogSoftMax()))
+    log_probabilities = model(np.zeros((50, 32), int))  # (time, batch) -> (time, batch, 100)
+"""
+
+__version__ = "0.1.0"
+
+from numrnn import interop as interop
+from numrnn import optim as optim
+from numrnn.cells import GRU as GRU
+from numrnn.cells import LSTM as LSTM
+from numrnn.cells import RNN as RNN
+from numrnn.cells import FastLSTM as FastLSTM
+from numrnn.containers import ConcatTable as ConcatTable
+from numrnn.containers import Container as Container
+from numrnn.containers import ParallelTable as ParallelTable
+from numrnn.containers import Sequential as Sequential
+from numrnn.criterion import ClassNLLCriterion as ClassNLLCriterion
+from numrnn.criterion import Criterion as Criterion
+from numrnn.criterion import MSECriterion as MSECriterion
+from numrnn.criterion import SequencerCriterion as SequencerCriterion
+from numrnn.layers import *  # noqa: F403  (its __all__ is the list of layers)
+from numrnn.module import Module as Module
+from numrnn.random import seed as seed
+from numrnn.recurrent import AbstractRecurrent as AbstractRecurrent
+from numrnn.recurrent import Cell as Cell
+from numrnn.recurrent import Recurrent as Recurrent
+from numrnn.recurrent import Recursor as Recursor
+from numrnn.sequencer import AbstractSequencer as AbstractSequencer
+from numrnn.sequencer import Sequencer as Sequencer

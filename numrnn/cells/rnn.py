@@ -1,0 +1,56 @@
+"""The plain recurrent network."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from numrnn.equations import linear, relu, tanh
+from numrnn.errors import complaint
+from numrnn.recurrent.cell import Cell
+
+
+class RNN(Cell):
+    r"""Plain (Elman) recurrent network, :math:`h_t = f(W_x x_t + b + W_h h_{t-1})` with tanh or relu for f.
+
+    Parameters
+    ----------
+    input_size, hidden_size, rho, rng
+        See `Cell`. Inputs are `(batch, D)` or `(D,)`, outputs `(batch, H)` or `(H,)`.
+    nonlinearity : {"tanh", "relu"}
+        The function f.
+
+    Raises
+    ------
+    ValueError
+        If `nonlinearity` is another one.
+
+    References
+    ----------
+    Elman (1990), Finding structure in time.
+
+    Examples
+    --------
+    >>> import numpy as np, numrnn as nr
+    >>> nr.RNN(4, 6, nonlinearity="relu")(np.zeros((3, 4), "float32")).shape
+    (3, 6)
+    """
+
+    states = ("h",)
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int | None = None,
+        nonlinearity: str = "tanh",
+        rho: int = 9999,
+        rng: Any = None,
+    ) -> None:
+        if nonlinearity not in ("tanh", "relu"):
+            raise ValueError(complaint("RNN", f"nonlinearity = {nonlinearity!r}", "'tanh' or 'relu'"))
+        self.nonlinearity = nonlinearity
+        super().__init__(input_size, hidden_size, rho, rng)
+
+    def equations(self, x, h):
+        """Return the new output."""
+        a = linear("hidden", x, h)
+        return tanh(a) if self.nonlinearity == "tanh" else relu(a)

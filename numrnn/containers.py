@@ -1,0 +1,212 @@
+"""Containers: modules made of modules, and the ways in which data runs through them.
+
+A container says once how data is routed through its children (`route`, and the two ways back); whether one step or a
+whole sequence runs along that route is decided by the caller. So a container around fused cells handles whole
+sequences fused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from numrnn.errors import complaint, describe
+from numrnn.module import Module
+from numrnn.table import add_tables, is_table
+
+Apply = Callable[..., Any]
+
+
+class Container(Module):
+    """A module that routes data through its children. A call that fails leaves all of them as they were."""
+
+    memory = ("_inputs", "_grad_outputs")
+
+    def __init__(self, *modules: Module) -> None:
+        super().__init__()
+        self._inputs: list[Any] = []
+        self._grad_outputs: list[Any] = []
+        for module in modules:
+            self.add(module)
+
+    def add(self, module: Module) -> Container:
+        """Append a module; return the container."""
+        self.add_child(str(len(self._children)), module)
+        return self
+
+    def __len__(self) -> int:
+        return len(self._children)
+
+    def __getitem__(self, index: int) -> Module:
+        return self.children()[index]
+
+    @property
+    def row_wise(self) -> bool:  # type: ignore[override]
+        """Whether every child is."""
+        return all(child.row_wise for child in self._children.values())
+
+    # ---- what a subclass writes ----------------------------------------------------------------------------------
+
+    def route(self, input: Any, apply: Apply) -> Any:
+        """Return the output, calling `apply(child, input)` for each child."""
+        raise NotImplementedError
+
+    def route_back(self, input: Any, grad_output: Any, apply: Apply) -> Any:
+        """Return the gradient of the input, calling `apply(child, input, grad_output)` for each child, last one first."""
+        raise NotImplementedError
+
+    # ---- the two kinds of traffic --------------------------------------------------------------------------------
+
+    def forward(self, input: Any) -> Any:
+        """Return the output for `input`; see `Module.forward`."""
+        return self._or_undo(super().forward, input)
+
+    def forward_sequence(self, input: Any) -> Any:
+        """Return the outputs of all steps; see `Module.forward_sequence`."""
+        return self._or_undo(lambda sequence: self.route(sequence, _forward_sequence), input)
+
+    def _or_undo(self, call: Callable[[Any], Any], input: Any) -> Any:
+        snapshot = self._snapshot()
+        try:
+            return call(input)
+        except BaseException:
+            self._rollback(snapshot)
+            raise
+
+    def update_output(self, input: Any) -> Any:
+        """Send one step through the children."""
+        return self.route(input, _forward)
+
+    def update_grad_input(self, input: Any, grad_output: Any) -> Any:
+        """Send the gradient of one step back through the children."""
+        return self.route_back(input, grad_output, _grad_input)
+
+    def acc_grad_parameters(self, input: Any, grad_output: Any, scale: float = 1.0) -> None:
+        """Let each child add to its gradients, with the gradients that `update_grad_input` brought it."""
+        for child, child_input, child_grad in self._visits(input):
+            child.acc_grad_parameters(child_input, child_grad, scale)
+
+    def sequence_grad_input(self, input: Any, grad_output: Any) -> Any:
+        """Send the gradients of all steps back through the children."""
+        return self.route_back(input, grad_output, _sequence_grad_input)
+
+    def sequence_acc_grad_parameters(self, input: Any, grad_output: Any, scale: float = 1.0) -> None:
+        """Let each child add the gradients of all steps to its own."""
+        for child, child_input, child_grad in self._visits(input):
+            child.sequence_acc_grad_parameters(child_input, child_grad, scale)
+
+    def _visits(self, input: Any) -> list[tuple[Module, Any, Any]]:
+        """Return (child, its input, its grad_output), last child first."""
+        visits = list(zip(self.children(), self._inputs_for(input), self._grad_outputs, strict=True))
+        return visits[::-1]
+
+    def _inputs_for(self, input: Any) -> list[Any]:
+        """Return the children's inputs, given the container's."""
+        raise NotImplementedError
+
+
+def _forward(child: Module, input: Any) -> Any:
+    return child.forward(input)
+
+
+def _forward_sequence(child: Module, input: Any) -> Any:
+    return child.forward_sequence(input)
+
+
+def _grad_input(child: Module, input: Any, grad_output: Any) -> Any:
+    return child.update_grad_input(input, grad_output)
+
+
+def _sequence_grad_input(child: Module, input: Any, grad_output: Any) -> Any:
+    return child.sequence_grad_input(input, grad_output)
+
+
+class Sequential(Container):
+    """Modules one after the other.
+
+    Parameters
+    ----------
+    *modules : Module
+        The modules in order; `add` appends more.
+
+    Examples
+    --------
+    >>> import numpy as np, numrnn as nr
+    >>> model = nr.Sequential(nr.Linear(4, 6), nr.Tanh(), nr.Linear(6, 2))
+    >>> model(np.zeros((3, 4), "float32")).shape
+    (3, 2)
+    """
+
+    def route(self, input: Any, apply: Apply) -> Any:
+        """Hand each child's output to the next."""
+        self._inputs = []
+        for child in self._children.values():
+            self._inputs.append(input)
+            input = apply(child, input)
+        return input
+
+    def route_back(self, input: Any, grad_output: Any, apply: Apply) -> Any:
+        """Hand each child's gradient to the one before."""
+        self._grad_outputs = [None] * len(self)
+        inputs = self._inputs_for(input)
+        for k in reversed(range(len(self))):
+            self._grad_outputs[k] = grad_output
+            grad_output = apply(self[k], inputs[k], grad_output)
+        return grad_output
+
+    def _inputs_for(self, input: Any) -> list[Any]:
+        return [input, *self._inputs[1:]] if len(self) else []
+
+
+class ConcatTable(Container):
+    """The same input to every module; the outputs make a table.
+
+    Examples
+    --------
+    >>> import numpy as np, numrnn as nr
+    >>> [y.shape for y in nr.ConcatTable(nr.Linear(4, 6), nr.Identity())(np.zeros((3, 4), "float32"))]
+    [(3, 6), (3, 4)]
+    """
+
+    def route(self, input: Any, apply: Apply) -> list[Any]:
+        """Give every child the input."""
+        return [apply(child, input) for child in self._children.values()]
+
+    def route_back(self, input: Any, grad_output: Any, apply: Apply) -> Any:
+        """Add up the gradients that the children give."""
+        self._grad_outputs = list(grad_output)
+        total = None
+        for child, grad in zip(self.children()[::-1], self._grad_outputs[::-1], strict=True):
+            total = add_tables(apply(child, input, grad), total)
+        return total
+
+    def _inputs_for(self, input: Any) -> list[Any]:
+        return [input] * len(self)
+
+
+class ParallelTable(Container):
+    """The k-th element of the input table to the k-th module; the outputs make a table.
+
+    Examples
+    --------
+    >>> import numpy as np, numrnn as nr
+    >>> x = np.zeros((3, 4), "float32")
+    >>> [y.shape for y in nr.ParallelTable(nr.Linear(4, 6), nr.Tanh())([x, x])]
+    [(3, 6), (3, 4)]
+    """
+
+    def route(self, input: Any, apply: Apply) -> list[Any]:
+        """Give each child its element."""
+        if not is_table(input) or len(input) != len(self):
+            raise ValueError(complaint(self, describe(input), f"a table of {len(self)} elements, one a module"))
+        self._inputs = list(input)
+        return [apply(child, element) for child, element in zip(self.children(), input, strict=True)]
+
+    def route_back(self, input: Any, grad_output: Any, apply: Apply) -> list[Any]:
+        """Take each child's gradient for its element."""
+        self._grad_outputs = list(grad_output)
+        triples = list(zip(self.children(), input, self._grad_outputs, strict=True))
+        return [apply(*triple) for triple in triples[::-1]][::-1]
+
+    def _inputs_for(self, input: Any) -> list[Any]:
+        return list(input)

@@ -1,0 +1,39 @@
+"""Equations: what cells are written in.
+
+`symbols` records a cell's equations, `derive` finds phases and gradients, `emit` writes the program, `compile` has it
+compiled and kept. See README.md in this folder.
+"""
+
+from numrnn.equations.symbols import (
+    exp as exp,
+)
+from numrnn.equations.symbols import (
+    linear as linear,
+)
+from numrnn.equations.symbols import (
+    log as log,
+)
+from numrnn.equations.symbols import (
+    maximum as maximum,
+)
+from numrnn.equations.symbols import (
+    minimum as minimum,
+)
+from numrnn.equations.symbols import (
+    peephole as peephole,
+)
+from numrnn.equations.symbols import (
+    relu as relu,
+)
+from numrnn.equations.symbols import (
+    sigmoid as sigmoid,
+)
+from numrnn.equations.symbols import (
+    softplus as softplus,
+)
+from numrnn.equations.symbols import (
+    sqrt as sqrt,
+)
+from numrnn.equations.symbols import (
+    tanh as tanh,
+)

@@ -1,0 +1,249 @@
+"""From a cell's equations to a program: phases, blocks, and the gradient of each block.
+
+A step of a cell runs in phases. A phase is a set of matrix products with values that the step already has (the old
+state, or something made from it), followed by element-wise blocks, one for each number of channels. Linear maps of
+the input alone do not depend on time: their products are made for all steps at once, before the loop.
+
+Values that outlive their block are stored: new states, arguments of products, and results of costly functions that a
+later block or the backward pass reads. Everything else is computed again where it is needed. The backward pass visits
+the blocks in reverse; each is differentiated on its own, by reverse mode on the symbols.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from numrnn.equations.functions import OPERATIONS
+from numrnn.equations.symbols import LinearMap, Trace, Value
+
+
+@dataclass(eq=False)
+class Group:
+    """Linear maps with the same arguments, computed as one: `(time, batch, columns * size)`."""
+
+    index: int
+    level: int
+    size: str
+    maps: list[LinearMap]
+
+    @property
+    def columns(self) -> int:
+        """Number of parts of all maps together."""
+        return sum(m.parts for m in self.maps)
+
+    def position(self, value: Value) -> int:
+        """Return which column block a part of a map is."""
+        before = 0
+        for m in self.maps:
+            if m.name == value.name:
+                return before + value.part
+            before += m.parts
+        raise KeyError(value.name)
+
+
+@dataclass(eq=False)
+class Product:
+    """A matrix product in the loop: group += argument @ weights."""
+
+    group: Group
+    argument: Value
+    position: int  # of the argument in the maps
+
+
+@dataclass(eq=False)
+class Block:
+    """Element-wise work on channels of one size, after the products of its level."""
+
+    level: int
+    size: str
+    outputs: list[Value]
+    nodes: list[Value] = field(default_factory=list)  # in the order of computation
+    inputs: list[Value] = field(default_factory=list)
+    gradients: dict[Value, Value] = field(default_factory=dict)  # of the inputs, from seeds and stored values
+    gradient_nodes: list[Value] = field(default_factory=list)
+    gradient_inputs: list[Value] = field(default_factory=list)
+
+
+class Program:
+    """A cell's equations, taken apart.
+
+    Attributes
+    ----------
+    groups : list of Group
+        Linear maps, merged; each has an array of its own.
+    products : list of Product
+        The matrix products inside the loop.
+    blocks : list of Block
+        In the order in which they run.
+    kept : list of Value
+        Values with an array of their own on the tape.
+    kept_in_group : dict
+        Stored values that take the place of a linear map's result nobody needs any more: value to that result.
+    work : list of Value
+        Values whose gradient is gathered from several places within a step.
+    """
+
+    def __init__(self, trace: Trace, input: Value, states: list[Value], outputs: list[Value]) -> None:
+        self.trace, self.input, self.states = trace, input, states
+        self.outputs = self._as_outputs(outputs)
+        self._levels: dict[Value, int] = {}
+        self.groups = self._make_groups()
+        self.products = [
+            Product(group, argument, position)
+            for group in self.groups
+            for position, argument in enumerate(group.maps[0].arguments)
+            if argument is not input
+        ]
+        self.products.sort(key=lambda product: product.group.level)
+        self.depth = max((group.level for group in self.groups), default=0)
+        self._before_products = set(_ancestors(p.argument for p in self.products if p.group.level == 1))
+        self._stored = self._storable()
+        self.blocks = self._make_blocks()
+        self._differentiate_blocks()
+        self._place_stored()
+
+    def _as_outputs(self, outputs: list[Value]) -> list[Value]:
+        """Return the new states as operations of their own, so that each has a place where it is computed."""
+        distinct: list[Value] = []
+        for state, value in zip(self.states, outputs, strict=True):
+            is_own = value.kind == "operation" and value not in distinct
+            distinct.append(value if is_own else Value(self.trace, "operation", "copy", (value,), size=state.size))
+        return distinct
+
+    def level(self, value: Value) -> int:
+        """Return how many products lie between the old state and `value`, one after the other."""
+        if value not in self._levels:
+            if value.kind == "linear":
+                recurrent = [argument for argument in value.arguments if argument is not self.input]
+                result = 1 + max(map(self.level, recurrent)) if recurrent else 0
+            else:
+                result = max(map(self.level, value.arguments), default=0)
+            self._levels[value] = result
+        return self._levels[value]
+
+    def _make_groups(self) -> list[Group]:
+        merged: dict[tuple, Group] = {}
+        for m in self.trace.maps.values():
+            level = self.level(self.trace.value("linear", m.name, arguments=m.arguments, size=m.size, part=0))
+            key = (level, m.size, *map(id, m.arguments))
+            merged.setdefault(key, Group(len(merged), level, m.size, [])).maps.append(m)
+        return list(merged.values())
+
+    def group_of(self, value: Value) -> Group:
+        """Return the group that computes a part of a linear map."""
+        return next(group for group in self.groups if any(m.name == value.name for m in group.maps))
+
+    # ---- blocks --------------------------------------------------------------------------------------------------
+
+    def _storable(self) -> list[Value]:
+        """Return all values that may be stored, in the order of computation."""
+        arguments = [product.argument for product in self.products if product.argument.kind == "operation"]
+        every = _ancestors([*self.outputs, *arguments])
+        chosen = {*self.outputs, *arguments}
+        return [v for v in every if v.kind == "operation" and (v in chosen or OPERATIONS[v.name].costly)]
+
+    def _home(self, value: Value) -> tuple[int, str]:
+        """Return the (level, size) of the block that computes a stored value."""
+        level = self.level(value)
+        if level == 0 and self.depth > 0 and value not in self._before_products:
+            level = 1
+        if value.size is None:
+            raise ValueError(
+                "equations: got a constant as a state or as the argument of a map; expects something with channels"
+            )
+        return level, value.size
+
+    def _make_blocks(self) -> list[Block]:
+        homes: dict[tuple[int, str], list[Value]] = {}
+        for value in self._stored:
+            homes.setdefault(self._home(value), []).append(value)
+        blocks = [
+            Block(level, size, outputs) for (level, size), outputs in sorted(homes.items(), key=lambda item: item[0][0])
+        ]
+        stored = set(self._stored)
+        for block in blocks:
+            own = set(block.outputs)
+            # a costly value is computed here only if something that lives here or later needs it
+            block.nodes, block.inputs = _schedule(block.outputs, lambda v, own=own: v in stored and v not in own)
+        return blocks
+
+    def _differentiate_blocks(self) -> None:
+        read_later = {value for block in self.blocks for value in block.inputs if value.kind == "operation"}
+        arguments = {product.argument for product in self.products}
+        wanted = read_later | arguments | set(self.outputs)
+        self.work = [v for v in self._stored if v in wanted and v not in self.outputs]
+        stored = set(self._stored)
+        for block in self.blocks:
+            gradients: dict[Value, Value] = {
+                v: self.trace.value("seed", v.name, arguments=(v,), size=v.size) for v in block.outputs if v in wanted
+            }
+            for value in reversed(block.nodes):
+                if value in gradients:
+                    partials = OPERATIONS[value.name].derivative(value, *value.arguments)
+                    for argument, partial in zip(value.arguments, partials, strict=True):
+                        contribution = gradients[value] * partial
+                        if argument.kind != "constant" and not contribution.is_number(0.0):
+                            known = gradients.get(argument)
+                            gradients[argument] = contribution if known is None else known + contribution
+            block.gradients = {v: gradients[v] for v in block.inputs if v in gradients}
+            block.gradient_nodes, block.gradient_inputs = _schedule(block.gradients.values(), stored.__contains__)
+
+    def _place_stored(self) -> None:
+        read_later = {value for block in self.blocks for value in block.inputs}
+        read_back = {value for block in self.blocks for value in block.gradient_inputs}
+        arguments = {product.argument for product in self.products}
+        self.kept: list[Value] = []
+        self.kept_in_group: dict[Value, Value] = {}
+        for block in self.blocks:
+            readers = {v: [b for b in self.blocks if v in b.inputs] for v in block.inputs if v.kind == "linear"}
+            free = [v for v, blocks in readers.items() if blocks == [block] and v not in read_back]
+            for value in block.outputs:
+                if value in self.outputs:
+                    continue
+                if value in arguments:
+                    self.kept.append(value)
+                elif value in read_later or value in read_back:
+                    if free:
+                        self.kept_in_group[value] = free.pop(0)
+                    else:
+                        self.kept.append(value)
+        kept = {*self.outputs, *self.kept, *self.kept_in_group}
+        for block in self.blocks:
+            block.outputs = [v for v in block.outputs if v in kept]
+
+
+def _ancestors(roots: Iterable[Value]) -> list[Value]:
+    """Return the roots and everything they are made of by operations, arguments first."""
+    found: dict[Value, None] = {}
+
+    def visit(value: Value) -> None:
+        if value not in found:
+            if value.kind in ("operation", "linear"):
+                for argument in value.arguments:
+                    visit(argument)
+            found[value] = None
+
+    for root in roots:
+        visit(root)
+    return list(found)
+
+
+def _schedule(roots: Iterable[Value], is_given: Callable[[Value], bool]) -> tuple[list[Value], list[Value]]:
+    """Return the operations that compute `roots`, in order, and the values they start from."""
+    nodes: dict[Value, None] = {}
+    inputs: dict[Value, None] = {}
+
+    def visit(value: Value) -> None:
+        if value in nodes or value in inputs or value.kind == "constant":
+            return
+        if value.kind != "operation" or is_given(value):
+            inputs[value] = None
+            return
+        for argument in value.arguments:
+            visit(argument)
+        nodes[value] = None
+
+    for root in roots:
+        visit(root)
+    return list(nodes), list(inputs)

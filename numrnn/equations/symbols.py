@@ -1,0 +1,279 @@
+"""Symbols: what a cell's equations are run on, once, to record them.
+
+A `Value` is one quantity of the recurrence, with one number per row and channel. Arithmetic and the functions here
+make new values; equal expressions are the same value. A `Trace` collects what one cell's equations mention.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+Number = int | float
+
+
+@dataclass(eq=False, frozen=True)
+class Value:
+    """A quantity in the equations.
+
+    `kind` is "operation" (element-wise, on `arguments`), or what the quantity is otherwise: "input", "state",
+    "linear" (a part of a linear map's result), "vector" (a parameter with one number a channel), "constant", "seed"
+    (an incoming gradient).
+    """
+
+    trace: Trace
+    kind: str
+    name: str
+    arguments: tuple[Value, ...] = ()
+    size: str | None = None
+    number: float = 0.0
+    part: int = 0
+
+    def __add__(self, other: Any) -> Value:
+        return self.trace.operation("add", self, other)
+
+    def __radd__(self, other: Any) -> Value:
+        return self.trace.operation("add", other, self)
+
+    def __sub__(self, other: Any) -> Value:
+        return self.trace.operation("subtract", self, other)
+
+    def __rsub__(self, other: Any) -> Value:
+        return self.trace.operation("subtract", other, self)
+
+    def __mul__(self, other: Any) -> Value:
+        return self.trace.operation("multiply", self, other)
+
+    def __rmul__(self, other: Any) -> Value:
+        return self.trace.operation("multiply", other, self)
+
+    def __truediv__(self, other: Any) -> Value:
+        return self.trace.operation("divide", self, other)
+
+    def __rtruediv__(self, other: Any) -> Value:
+        return self.trace.operation("divide", other, self)
+
+    def __neg__(self) -> Value:
+        return self.trace.operation("negate", self)
+
+    def __abs__(self) -> Value:
+        return self.trace.operation("absolute", self)
+
+    def __pow__(self, power: int) -> Value:
+        if not isinstance(power, int) or power < 1:
+            raise TypeError(f"equations: got the power {power!r}; expects a whole number >= 1")
+        result = self
+        for _ in range(power - 1):
+            result = result * self
+        return result
+
+    def __bool__(self) -> bool:
+        raise TypeError(
+            "equations: got a comparison or condition on a symbol; expects arithmetic (use maximum, minimum, relu)"
+        )
+
+    def is_number(self, number: float) -> bool:
+        """Whether this is the constant `number`."""
+        return self.kind == "constant" and self.number == number
+
+
+@dataclass(eq=False)
+class LinearMap:
+    """An affine map `sum over k of W_k argument_k + b`, whose result has `parts` parts of `size` channels."""
+
+    name: str
+    arguments: tuple[Value, ...]
+    suffixes: tuple[str, ...]  # one for each argument: its weight is called `name_weight_suffix`
+    size: str
+    parts: int
+    bias: bool
+
+
+@dataclass
+class Trace:
+    """Everything that one run of a cell's equations mentioned."""
+
+    sizes: dict[str, int]
+    maps: dict[str, LinearMap] = field(default_factory=dict)
+    vectors: dict[str, Value] = field(default_factory=dict)
+    parameters: list[tuple[str, tuple[int, ...]]] = field(default_factory=list)
+    """(name, shape) in the order in which the equations mention them."""
+    _interned: dict[tuple, Value] = field(default_factory=dict)
+
+    def value(self, kind: str, name: str, **rest: Any) -> Value:
+        """Return the value of this description, made at its first mention."""
+        arguments = rest.get("arguments", ())
+        key = (kind, name, *map(id, arguments), rest.get("number"), rest.get("part"))
+        if key not in self._interned:
+            self._interned[key] = Value(self, kind, name, **rest)
+        return self._interned[key]
+
+    def constant(self, number: Number) -> Value:
+        """Return a number as a value."""
+        return self.value("constant", repr(float(number)), number=float(number))
+
+    def operation(self, name: str, *arguments: Any) -> Value:
+        """Return an element-wise operation on values and numbers, simplified where that changes no result."""
+        values = []
+        for argument in arguments:
+            if isinstance(argument, Value):
+                values.append(argument)
+            elif isinstance(argument, int | float) and not isinstance(argument, bool):
+                values.append(self.constant(argument))
+            else:
+                raise TypeError(f"equations: got {argument!r} in {name}; expects symbols and plain numbers")
+        size = self._common_size(name, values)
+        simpler = _simplified(name, values)
+        return self.value("operation", name, arguments=tuple(values), size=size) if simpler is None else simpler
+
+    def _common_size(self, name: str, values: list[Value]) -> str | None:
+        sized = [value for value in values if value.size is not None]
+        widths = {self.sizes[value.size] for value in sized if value.size is not None}
+        if len(widths) > 1:
+            shown = ", ".join(f"{value.name} ({value.size}: {self.sizes[value.size or '']})" for value in sized)
+            raise ValueError(f"equations: got {name} of {shown}; expects as many channels on both sides")
+        sizes = [value.size for value in sized]
+        return next((size for size in sizes if size != "input"), sizes[0] if sizes else None)
+
+
+def _simplified(name: str, values: list[Value]) -> Value | None:
+    if name == "multiply":
+        for value, other in (values, values[::-1]):
+            if value.is_number(1.0):
+                return other
+            if value.is_number(0.0):
+                return value
+            if value.is_number(-1.0):
+                return -other
+    if name == "add":
+        for value, other in (values, values[::-1]):
+            if value.is_number(0.0):
+                return other
+            if value.kind == "operation" and value.name == "negate":
+                return other - value.arguments[0]
+    if name == "subtract" and values[1].is_number(0.0):
+        return values[0]
+    if name == "negate" and values[0].name == "negate":
+        return values[0].arguments[0]
+    if all(value.kind == "constant" for value in values) and name in (
+        "add",
+        "subtract",
+        "multiply",
+        "divide",
+        "negate",
+    ):
+        numbers = [value.number for value in values]
+        folded = {
+            "add": lambda a, b: a + b,
+            "subtract": lambda a, b: a - b,
+            "multiply": lambda a, b: a * b,
+            "divide": lambda a, b: a / b,
+            "negate": lambda a: -a,
+        }[name](*numbers)
+        return values[0].trace.constant(folded)
+    return None
+
+
+def _check(value: Any, function: str) -> Value:
+    if not isinstance(value, Value):
+        raise TypeError(
+            f"{function}: got {type(value).__name__}; expects a symbol of the equations (x, a state, or made of them)"
+        )
+    return value
+
+
+def linear(name: str, *arguments: Value, size: str = "hidden", parts: int = 1, bias: bool = True) -> Any:
+    """Return the affine map `W_1 a_1 + W_2 a_2 + ... + b` of its arguments, inside a cell's equations.
+
+    Parameters
+    ----------
+    name : str
+        Prefix of the parameters: `name_weight_x` for the argument x, `name_bias`, ...
+    *arguments : Value
+        What the weights are applied to. An argument that is an expression lends its weight the name of the state in it.
+    size : str
+        Name of the number of output channels ("hidden", or another of the cell's sizes).
+    parts : int
+        How many such outputs to compute at once; their rows lie one block after the other in the weights.
+    bias : bool
+        Whether there is a `b`.
+
+    Returns
+    -------
+    Value, or a tuple of `parts` values
+
+    Raises
+    ------
+    ValueError
+        If the name was used before.
+    """
+    if not arguments:
+        raise TypeError(f"linear({name!r}): got no arguments; expects at least one symbol")
+    trace = _check(arguments[0], f"linear({name!r})").trace
+    if name in trace.maps:
+        raise ValueError(f"linear({name!r}): got a name used before; expects a name of its own for every linear map")
+    if size not in trace.sizes:
+        raise ValueError(f"linear({name!r}): got the size {size!r}; expects one of {sorted(trace.sizes)}")
+    suffixes: list[str] = []
+    shape = parts * trace.sizes[size]
+    for k, argument in enumerate(arguments):
+        suffix = _suffix(_check(argument, f"linear({name!r})"), k)
+        suffixes.append(suffix if suffix not in suffixes else f"{suffix}{k}")
+        if argument.size is None:
+            raise TypeError(f"linear({name!r}): got a number; expects a symbol with channels")
+        trace.parameters.append((f"{name}_weight_{suffixes[-1]}", (shape, trace.sizes[argument.size])))
+        if k == 0 and bias:
+            trace.parameters.append((f"{name}_bias", (shape,)))
+    wrapped = tuple(trace.operation("copy", a) if a.kind in ("linear", "vector") else a for a in arguments)
+    trace.maps[name] = LinearMap(name, wrapped, tuple(suffixes), size, parts, bias)
+    values = tuple(trace.value("linear", name, arguments=wrapped, size=size, part=part) for part in range(parts))
+    return values[0] if parts == 1 else values
+
+
+def _suffix(argument: Value, position: int) -> str:
+    """Return what an argument's weight is called after: its own name, or that of the one state or input in an expression."""
+    if argument.kind in ("input", "state"):
+        return argument.name
+    inside = {a.name for a in argument.arguments if a.kind in ("input", "state")}
+    return inside.pop() if len(inside) == 1 else str(position)
+
+
+def peephole(name: str, value: Value) -> Value:
+    """Return `w * value` with a parameter `name_peephole` of one weight per channel, inside a cell's equations.
+
+    Raises
+    ------
+    ValueError
+        If the name was used before.
+    """
+    trace = _check(value, f"peephole({name!r})").trace
+    if name in trace.vectors:
+        raise ValueError(f"peephole({name!r}): got a name used before; expects a name of its own for every peephole")
+    if value.size is None:
+        raise TypeError(f"peephole({name!r}): got a number; expects a symbol with channels")
+    trace.parameters.append((f"{name}_peephole", (trace.sizes[value.size],)))
+    trace.vectors[name] = trace.value("vector", name, size=value.size)
+    return trace.vectors[name] * value
+
+
+def _element_function(name: str, formula: str):
+    def function(*arguments: Any) -> Value:
+        trace = next((a.trace for a in arguments if isinstance(a, Value)), None)
+        if trace is None:
+            raise TypeError(f"{name}: got {arguments!r}; expects symbols of the equations")
+        return trace.operation(name, *arguments)
+
+    function.__name__ = function.__qualname__ = name
+    function.__doc__ = f"Return {formula}, element by element, inside a cell's equations."
+    return function
+
+
+sigmoid = _element_function("sigmoid", "1 / (1 + exp(-a))")
+tanh = _element_function("tanh", "the hyperbolic tangent of a")
+exp = _element_function("exp", "e ** a")
+log = _element_function("log", "the natural logarithm of a")
+sqrt = _element_function("sqrt", "the square root of a")
+softplus = _element_function("softplus", "log(1 + exp(a))")
+relu = _element_function("relu", "max(a, 0)")
+maximum = _element_function("maximum", "the larger of a and b")
+minimum = _element_function("minimum", "the smaller of a and b")

@@ -1,0 +1,5 @@
+"""Exchange with other programs: files and weights."""
+
+from numrnn.interop import safetensors
+
+__all__ = ["safetensors"]

@@ -1,0 +1,1 @@
+"""Compiled kernels, one room per kind of machine."""

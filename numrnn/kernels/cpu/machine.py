@@ -1,0 +1,21 @@
+"""What the processor at hand offers, and the compiler options that all kernels share."""
+
+from __future__ import annotations
+
+from llvmlite import binding
+
+_features = binding.get_host_cpu_features()
+
+VECTOR_BITS = 512 if _features.get("avx512f") else 256 if _features.get("avx2") else 128
+"""Width of a vector register."""
+
+TILE_VECTORS = 2 if VECTOR_BITS == 256 else 4
+"""Vectors in a row of a tile. 6 rows of them are accumulated in registers: AVX2 has 16, the others 32."""
+
+OPTIONS = {"nogil": True, "error_model": "numpy", "cache": True}
+"""njit options of every kernel. No fastmath: each operation is rounded as written, so that a result does not depend on
+whether a loop was vectorised. The NumPy error model leaves out the checks for division by zero that stop the
+vectoriser."""
+
+UNCACHED_OPTIONS = {**OPTIONS, "cache": False}
+"""The same for a kernel whose source is not in a file."""

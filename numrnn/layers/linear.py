@@ -1,0 +1,100 @@
+"""Linear: the affine map."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from numrnn.errors import complaint, describe
+from numrnn.kernels.cpu.matmul import add_product, add_product_of_transposed, add_rows, pack
+from numrnn.layers.arrays import check_float_array, compact
+from numrnn.module import Module
+from numrnn.random import generator
+
+
+class Linear(Module):
+    """Affine map `y = W x + b` of the last axis: `(..., input_size)` to `(..., output_size)`.
+
+    Parameters
+    ----------
+    input_size, output_size : int
+        Numbers of features.
+    bias : bool
+        Whether there is a `b`.
+    rng : numpy.random.Generator or int, optional
+        Where the initial values are drawn from; without it, a stream of its own from `numrnn.seed`.
+
+    Attributes
+    ----------
+    weight, grad_weight : numpy.ndarray
+        Shape (output_size, input_size). Drawn uniformly between plus and minus `input_size ** -0.5`, as is the bias.
+    bias, grad_bias : numpy.ndarray
+        Shape (output_size,).
+
+    Raises
+    ------
+    TypeError
+        In forward, if the input is not an array of the parameters' element type.
+    ValueError
+        In forward, if its last axis does not have `input_size` elements.
+
+    Examples
+    --------
+    >>> import numpy as np, numrnn as nr
+    >>> nr.Linear(4, 6)(np.zeros((3, 4), "float32")).shape
+    (3, 6)
+    """
+
+    row_wise = True
+
+    def __init__(self, input_size: int, output_size: int, bias: bool = True, rng: Any = None) -> None:
+        super().__init__()
+        if input_size < 1 or output_size < 1:
+            raise ValueError(complaint("Linear", f"sizes {input_size} and {output_size}", "sizes of at least 1"))
+        self.input_size, self.output_size, self.has_bias = int(input_size), int(output_size), bool(bias)
+        draw, bound = generator(rng), self.input_size**-0.5
+        self.add_parameter("weight", draw.uniform(-bound, bound, (output_size, input_size)).astype("float32"))
+        if self.has_bias:
+            self.add_parameter("bias", draw.uniform(-bound, bound, output_size).astype("float32"))
+
+    def check_input(self, input: Any) -> None:
+        """Expect one array `(..., input_size)` of the parameters' element type."""
+        check_float_array(self, input)
+        if input.dtype != self.weight.dtype:
+            hint = f"Use x.astype({self.weight.dtype.name!r}) or module.astype({input.dtype.name!r})"
+            raise TypeError(complaint(self, describe(input), f"an array of {self.weight.dtype.name}", hint))
+        if input.ndim == 0 or input.shape[-1] != self.input_size:
+            raise ValueError(complaint(self, describe(input), f"shape (..., {self.input_size})"))
+
+    def update_output(self, input: np.ndarray) -> np.ndarray:
+        """Return W x + b."""
+        rows = compact(input).reshape(-1, self.input_size)
+        output = np.empty((len(rows), self.output_size), self.weight.dtype)
+        output[...] = self.bias if self.has_bias else 0
+        add_product(rows, pack(self.weight, transposed=True), output)
+        return output.reshape(*input.shape[:-1], self.output_size)
+
+    def update_grad_input(self, input: np.ndarray, grad_output: np.ndarray) -> np.ndarray:
+        """Return the gradient times W."""
+        rows = compact(grad_output).reshape(-1, self.output_size)
+        grad_input = np.zeros((len(rows), self.input_size), self.weight.dtype)
+        add_product(rows, pack(self.weight), grad_input)
+        return grad_input.reshape(input.shape)
+
+    def acc_grad_parameters(self, input: np.ndarray, grad_output: np.ndarray, scale: float = 1.0) -> None:
+        """Add the outer products of gradient and input, row by row."""
+        rows = compact(grad_output).reshape(-1, self.output_size)
+        if scale != 1.0:
+            rows = rows * rows.dtype.type(scale)
+        add_product_of_transposed(rows, pack(compact(input).reshape(-1, self.input_size)), self.grad_weight)
+        if self.has_bias:
+            add_rows(rows, self.grad_bias)
+
+    def sequence_acc_grad_parameters(self, input: np.ndarray, grad_output: np.ndarray, scale: float = 1.0) -> None:
+        """Add the steps' gradients in the order of stepping, the last step first."""
+        self.acc_grad_parameters(input[::-1], grad_output[::-1], scale)
+
+    def describe_arguments(self) -> str:
+        """Return the sizes."""
+        return f"{self.input_size} -> {self.output_size}"

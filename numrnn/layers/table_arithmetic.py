@@ -1,0 +1,98 @@
+"""Table arithmetic: sums, differences and products of the arrays of a table, element by element."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from numrnn.errors import complaint, describe
+from numrnn.layers.arrays import check_float_array
+from numrnn.layers.table_layers import TableLayer
+
+
+class ArithmeticTable(TableLayer):
+    """A sum, difference or product of float arrays of one shape."""
+
+    def check_input(self, input: Any) -> None:
+        """Expect a table of float arrays of one shape and element type."""
+        super().check_input(input)
+        for element in input:
+            check_float_array(self, element)
+        self.check_arrays_alike(input, [element.shape for element in input], "arrays of one shape")
+
+
+class CAddTable(ArithmeticTable):
+    """Add up the arrays of a table, element by element.
+
+    Examples
+    --------
+    >>> import numpy as np, numrnn as nr
+    >>> nr.CAddTable()([np.array([1.0, 2.0]), np.array([10.0, 20.0])]).tolist()
+    [11.0, 22.0]
+    """
+
+    def update_output(self, input: Any) -> np.ndarray:
+        """Add in order."""
+        total = np.array(input[0])
+        for element in input[1:]:
+            total += element
+        return total
+
+    def update_grad_input(self, input: Any, grad_output: np.ndarray) -> list[np.ndarray]:
+        """Give each element a copy of the gradient."""
+        return [grad_output.copy() for _ in input]
+
+
+class CSubTable(ArithmeticTable):
+    """Subtract the second of two arrays from the first.
+
+    Examples
+    --------
+    >>> import numpy as np, numrnn as nr
+    >>> nr.CSubTable()([np.array([1.0, 2.0]), np.array([10.0, 20.0])]).tolist()
+    [-9.0, -18.0]
+    """
+
+    def check_input(self, input: Any) -> None:
+        """Expect a table of exactly two float arrays of one shape and element type."""
+        super().check_input(input)
+        if len(input) != 2:
+            raise ValueError(complaint(self, describe(input), "a table of exactly 2 arrays"))
+
+    def update_output(self, input: Any) -> np.ndarray:
+        """Subtract."""
+        return np.asarray(input[0] - input[1])
+
+    def update_grad_input(self, input: Any, grad_output: np.ndarray) -> list[np.ndarray]:
+        """Pass the gradient to the first, its negative to the second."""
+        return [grad_output.copy(), np.negative(grad_output)]
+
+
+class CMulTable(ArithmeticTable):
+    """Multiply the arrays of a table, element by element.
+
+    Examples
+    --------
+    >>> import numpy as np, numrnn as nr
+    >>> nr.CMulTable()([np.array([1.0, 2.0]), np.array([10.0, 20.0])]).tolist()
+    [10.0, 40.0]
+    """
+
+    def update_output(self, input: Any) -> np.ndarray:
+        """Multiply in order."""
+        product = np.array(input[0])
+        for element in input[1:]:
+            product *= element
+        return product
+
+    def update_grad_input(self, input: Any, grad_output: np.ndarray) -> list[np.ndarray]:
+        """Multiply the gradient with all the other elements (no division, so zeros are welcome)."""
+        before = [np.array(grad_output)]
+        for element in input[:-1]:
+            before.append(before[-1] * element)
+        after = np.ones_like(grad_output)
+        for k in reversed(range(len(input))):
+            before[k] = before[k] * after
+            after = after * input[k]
+        return before

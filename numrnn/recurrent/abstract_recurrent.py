@@ -1,0 +1,340 @@
+"""AbstractRecurrent: a module for which successive `forward` calls are successive time steps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from numrnn.errors import complaint, describe
+from numrnn.module import Module
+from numrnn.table import Array, is_table, map_table
+
+
+class AbstractRecurrent(Module):
+    """Base class of modules with a state.
+
+    In training mode the last `rho + 1` steps are remembered, and `backward` goes back through them, one step a call,
+    the newest first. Every `forward` puts it back to the newest step. In evaluate mode only the last state is kept.
+
+    A subclass writes `initial_state`, `forward_step`, `backward_step`, `accumulate_step` and `state_after`.
+
+    Parameters
+    ----------
+    rho : int
+        How many steps, besides the newest, are remembered.
+
+    Attributes
+    ----------
+    step : int
+        Number of the next step: 1 at the start of a sequence.
+    """
+
+    keeps_steps = True
+
+    def __init__(self, rho: int) -> None:
+        super().__init__()
+        self.rho = self._checked_rho(rho)
+        self._start_state: list[Any] | None = None
+        self._last_gradient: list[Any] | None = None
+        self._clear()
+
+    def _checked_rho(self, rho: int) -> int:
+        if isinstance(rho, bool) or not isinstance(rho, int | np.integer) or rho < 1:
+            raise ValueError(complaint(type(self).__name__, f"rho = {rho!r}", "a whole number of steps >= 1"))
+        return int(rho)
+
+    def _clear(self) -> None:
+        self.step = 1
+        self._state: list[Any] | None = None  # after the newest step; None at the start of a sequence
+        self._records: list[Any] = []  # of the remembered steps, oldest first
+        self._cuts: dict[int, Any] = {}  # step number: rows that started anew before it
+        self._rewind()
+
+    def _rewind(self) -> None:
+        """Put backward back to the newest step."""
+        self._gone_back = self._accumulated = 0  # steps that update_grad_input and acc_grad_parameters have done
+        self._grad_state: list[Any] | None = None  # arriving from the step that was done last
+        self._grad_states: dict[int, list[Any]] = {}  # by the number of the step after which the state is
+
+    # ---- what a subclass writes ----------------------------------------------------------------------------------
+
+    def initial_state(self, input: Any) -> list[Any] | None:
+        """Return the state before the first step, for an input of this batch size."""
+        raise NotImplementedError
+
+    def forward_step(self, input: Any, state: Any) -> tuple[Any, list[Any], Any]:
+        """Return (output, new state, record): a record is what `backward_step` needs."""
+        raise NotImplementedError
+
+    def backward_step(
+        self, record: Any, input: Any, grad_output: Any, grad_state: list[Any] | None
+    ) -> tuple[Any, list[Any]]:
+        """Return the gradients of the input and of the state before the step (None counts as zero)."""
+        raise NotImplementedError
+
+    def accumulate_step(self, record: Any, input: Any, scale: float) -> None:
+        """Add the parameters' gradients of one step, after its `backward_step`."""
+        raise NotImplementedError
+
+    def state_after(self, record: Any) -> list[Any]:
+        """Return the state after a remembered step."""
+        raise NotImplementedError
+
+    # ---- steps ---------------------------------------------------------------------------------------------------
+
+    def update_output(self, input: Any) -> Any:
+        """Make one step."""
+        state = self._state if self._state is not None else self._first_state(input)
+        output, new_state, record = self.forward_step(input, state)
+        self._advance([record], new_state)
+        return output
+
+    def _first_state(self, input: Any) -> list[Any] | None:
+        zeros = self.initial_state(input)
+        if self._start_state is None or zeros is None:
+            return zeros
+        return [self._fitted(given, zero) for given, zero in zip(self._start_state, zeros, strict=True)]
+
+    def _fitted(self, given: Any, like: Any) -> Any:
+        """Return `given` in the shape of `like`; a state without a batch axis serves all rows."""
+        if given is None:
+            return like
+        if is_table(like):
+            return [self._fitted(g, element) for g, element in zip(given, like, strict=True)]
+        if given.shape not in (like.shape, like.shape[1:]) and like.shape != (1, *given.shape):
+            expects = f"shape {like.shape} for this input's batch"
+            raise ValueError(complaint(self, f"a hidden state or its gradient of shape {given.shape}", expects))
+        return np.array(np.broadcast_to(given, like.shape), dtype=like.dtype)
+
+    def _advance(self, records: list[Any], state: list[Any]) -> None:
+        """Note that steps were made."""
+        self._state = state
+        self.step += len(records)
+        if self.is_training:
+            self._records += records
+            del self._records[: -(self.rho + 1)]
+        else:
+            self._records, self._cuts = [], {}
+        self._rewind()
+
+    def update_grad_input(self, input: Any, grad_output: Any) -> Any:
+        """Go one step back."""
+        self.check_backward()
+        record = self._records[-1 - self._gone_back]
+        grad_input, grad_state = self.backward_step(record, input, grad_output, self._arriving_gradient())
+        self._went_back(1, grad_state)
+        return grad_input
+
+    def _arriving_gradient(self) -> list[Any] | None:
+        """Return the gradient that the state after the next step to go back through receives from later steps."""
+        if self._gone_back > 0:
+            return self._grad_state
+        if self._last_gradient is None or self._state is None:
+            return None
+        return [self._fitted(g, like) for g, like in zip(self._last_gradient, self._state, strict=True)]
+
+    def _went_back(self, steps: int, grad_state: list[Any]) -> None:
+        """Note that backward has reached the state before a step, with this gradient."""
+        self._gone_back += steps
+        number = self.step - self._gone_back  # of the step that was just done
+        if number in self._cuts:
+            grad_state = map_table(np.array, grad_state)
+            map_table(lambda gradient: _zero_rows(gradient, self._cuts[number]), grad_state)
+        self._grad_state = self._grad_states[number - 1] = grad_state
+
+    def acc_grad_parameters(self, input: Any, grad_output: Any, scale: float = 1.0) -> None:
+        """Add the parameters' gradients of the step that `update_grad_input` went back through."""
+        if self._accumulated >= self._gone_back:
+            raise RuntimeError(complaint(self, "acc_grad_parameters", "update_grad_input of the same step first"))
+        self.accumulate_step(self._records[-1 - self._accumulated], input, scale)
+        self._accumulated += 1
+
+    def check_backward(self, steps: int = 1) -> None:
+        """Raise a RuntimeError if `backward` cannot go back `steps` more steps."""
+        if not self.is_training:
+            raise RuntimeError(complaint(self, "backward in evaluate mode", "training mode, which remembers the steps"))
+        left = len(self._records) - self._gone_back
+        if steps > left:
+            got = f"backward through {steps} more step(s) with {left} left"
+            hint = f"Of {self.step - 1} steps made, at most rho + 1 = {self.rho + 1} are remembered"
+            raise RuntimeError(complaint(self, got, "at most one backward for every forward", hint))
+        super().check_backward(steps)
+
+    # ---- sequences -----------------------------------------------------------------------------------------------
+
+    def forget(self, rows: Any = None) -> None:
+        """Start a new sequence, in all rows of the batch or in `rows` only.
+
+        The other rows go on, and gradients flow back as usual in them; in `rows` they stop at this point.
+
+        Raises
+        ------
+        IndexError
+            If a row is not in the batch.
+        """
+        if rows is None:
+            self._clear()
+        elif self._state is not None:
+            chosen = self._checked_rows(rows)
+            fresh = self._first_state(self._state_as_input())
+            self._state = map_table(np.array, self._state)
+            map_table(lambda state, start: state.__setitem__(chosen, start[chosen]), self._state, fresh)
+            self._cut(chosen)
+        super().forget(rows)
+
+    def _state_as_input(self) -> Any:
+        """Return something with the batch size of the current sequence, for `initial_state`."""
+        return self._state[0]
+
+    def _cut(self, rows: Any) -> None:
+        """Let no gradient flow from the next step to the last one in these rows."""
+        self._cuts[self.step] = np.union1d(self._cuts.get(self.step, []), rows).astype(np.intp)
+
+    def _checked_rows(self, rows: Any) -> Array:
+        batch = self._batch_size()
+        chosen = np.asarray(rows)
+        if chosen.dtype == bool or (chosen.size and not np.issubdtype(chosen.dtype, np.integer)):
+            raise TypeError(complaint(self, f"rows {describe(chosen)}", "row numbers (integers)"))
+        chosen = np.atleast_1d(chosen).astype(np.intp)
+        if chosen.size and (chosen.min() < 0 or chosen.max() >= batch):
+            raise IndexError(complaint(self, f"rows {chosen.tolist()}", f"rows of a batch of {batch}, counted from 0"))
+        return chosen
+
+    def _batch_size(self) -> int:
+        """Return the number of rows in the current sequence."""
+        return len(self._state[0])
+
+    def get_hidden_state(self, step: int | None = None) -> Any:
+        """Return a copy of the state after a step.
+
+        Parameters
+        ----------
+        step : int, optional
+            Number of the step, from 1; 0 is the start state (None if it is zero and no step was made yet). Without
+            it, the newest.
+
+        Returns
+        -------
+        array, or list of arrays
+            One array for a module with one state, a list such as `[h, c]` otherwise.
+
+        Raises
+        ------
+        IndexError
+            If that step is not remembered.
+        """
+        number = self.step - 1 if step is None else step
+        if number == 0:
+            if self._state is None:
+                return self._shown(self._start_state)
+            return self._shown(self._first_state(self._state_as_input()))
+        if number == self.step - 1:
+            return self._shown(self._state)
+        oldest = self.step - len(self._records)
+        if not oldest <= number < self.step:
+            expects = f"a step from {oldest} to {self.step - 1}, or 0"
+            raise IndexError(complaint(self, f"the hidden state of step {number}", expects))
+        return self._shown(self.state_after(self._records[number - oldest]))
+
+    def set_hidden_state(self, step: int, state: Any) -> None:
+        """Set the start state (step 0) or the state after the newest step.
+
+        A start state stays for all later sequences; None takes it back. A state set after the newest step is where
+        the next step starts from; no gradient flows from there to the steps before.
+
+        Raises
+        ------
+        IndexError
+            If `step` is neither 0 nor the newest.
+        ValueError, TypeError
+            If the state does not fit.
+        """
+        if step == 0:
+            self._start_state = None if state is None else self._checked_state(state)
+            if self._state is None or self.step > 1:
+                return
+        elif step != self.step - 1:
+            raise IndexError(complaint(self, f"step {step}", f"0 or the newest step ({self.step - 1})"))
+        else:
+            like = self._state
+            given = self._checked_state(state)
+            self._state = [self._fitted(g, s) for g, s in zip(given, like, strict=True)]
+            self._cut(np.arange(self._batch_size()))
+
+    def get_grad_hidden_state(self, step: int | None = None) -> Any:
+        """Return the gradient that the state after a step received from the later steps, as of the last `backward`
+        calls.
+
+        Parameters
+        ----------
+        step : int, optional
+            Number of the step; 0 is the start state. Without it, the newest.
+
+        Raises
+        ------
+        IndexError
+            If `backward` has not come back to it.
+        """
+        number = self.step - 1 if step is None else step
+        if number == self.step - 1:
+            arriving = self._last_gradient
+            return self._shown(
+                None if arriving is None else [self._fitted(g, s) for g, s in zip(arriving, self._state, strict=True)]
+            )
+        if number not in self._grad_states:
+            expects = f"one of the steps that backward has reached ({sorted(self._grad_states)})"
+            raise IndexError(complaint(self, f"the gradient of the hidden state of step {number}", expects))
+        return self._shown(self._grad_states[number])
+
+    def set_grad_hidden_state(self, step: int | None, gradient: Any) -> None:
+        """Set the gradient that the newest state receives from outside (from a decoder, say).
+
+        It stays for all later sequences; None takes it back.
+
+        Raises
+        ------
+        IndexError
+            If `step` is not the newest.
+        """
+        if step is not None and step != self.step - 1:
+            raise IndexError(complaint(self, f"step {step}", f"the newest step ({self.step - 1})"))
+        self._last_gradient = None if gradient is None else self._checked_state(gradient)
+        self._rewind()
+
+    def _checked_state(self, state: Any) -> list[Any]:
+        """Return a state given by the user as a list of copies."""
+        given = list(state) if is_table(state) else [state]
+        for leaf in given:
+            if leaf is not None and not is_table(leaf) and not isinstance(leaf, np.ndarray):
+                raise TypeError(complaint(self, f"a hidden state of {describe(leaf)}", "arrays"))
+        return map_table(lambda array: None if array is None else np.array(array), given)
+
+    def _shown(self, state: list[Any] | None) -> Any:
+        """Return a state as users see it."""
+        if state is None:
+            return None
+        copies = map_table(lambda array: None if array is None else np.array(array), state)
+        return copies[0] if len(copies) == 1 else copies
+
+    # ---- upkeep --------------------------------------------------------------------------------------------------
+
+    def _timeless_modules(self) -> Iterator[Module]:
+        return iter(())
+
+    def _snapshot(self) -> Any:
+        names = ("step", "_state", "_cuts", "_gone_back", "_accumulated", "_grad_state", "_grad_states")
+        own = {name: self.__dict__[name] for name in names}
+        own["_records"], own["_cuts"] = list(self._records), dict(self._cuts)
+        return own, super()._snapshot()
+
+    def _rollback(self, snapshot: Any) -> None:
+        own, rest = snapshot
+        self.__dict__.update(own)
+        super()._rollback(rest)
+
+
+def _zero_rows(gradient: Any, rows: Array) -> None:
+    if gradient is not None:
+        gradient[rows] = 0

@@ -1,0 +1,70 @@
+"""What recurrent modules made of other modules have in common."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from numrnn.errors import complaint, describe
+from numrnn.recurrent.abstract_recurrent import AbstractRecurrent
+from numrnn.table import leaves
+
+IN_A_SEQUENCE = object()
+"""The record of a step that was made as part of a whole sequence, which the modules inside remember themselves."""
+
+
+class CompositeRecurrent(AbstractRecurrent):
+    """A recurrent module made of other modules, whose memory it keeps for every step."""
+
+    def check_input(self, input: Any) -> None:
+        """Raise an error if a step's input has another shape than the steps before it."""
+        super().check_input(input)
+        if self._state is not None:
+            shapes = [leaf.shape for leaf in leaves(input)]
+            if shapes != self._input_shapes:
+                got = f"{describe(input)} in the middle of a sequence"
+                expects = f"shapes {self._input_shapes}, as in the steps before"
+                raise ValueError(complaint(self, got, expects, "forget() starts a new sequence, of any batch size"))
+
+    def forward(self, input: Any) -> Any:
+        """Make one step; see `Module.forward`. If it fails, nothing has changed."""
+        snapshot = self._snapshot()
+        try:
+            output = super().forward(input)
+        except BaseException:
+            self._rollback(snapshot)
+            raise
+        self._input_shapes = [leaf.shape for leaf in leaves(input)]
+        return output
+
+    def initial_state(self, input: Any) -> None:
+        """Return None: the first step has no state before it."""
+        return None
+
+    def state_after(self, record: Any) -> list[Any]:
+        """Return the state after a remembered step."""
+        self._check_stepped(record)
+        return record["after"]
+
+    def _check_stepped(self, record: Any) -> None:
+        if record is IN_A_SEQUENCE:
+            expects = "the whole sequence at once, as it was made"
+            raise RuntimeError(complaint(self, "a call for one step of a sequence", expects))
+
+    def forget(self, rows: Any = None) -> None:
+        """Start a new sequence, in all rows of the batch or in `rows` only; see `AbstractRecurrent.forget`."""
+        if rows is None:
+            super().forget()
+        elif self._state is not None:
+            self._forget_own_rows(rows)
+            for child in self._children.values():
+                child.forget(rows)
+
+    def _forget_own_rows(self, rows: Any) -> None:
+        """Start anew in `rows`, apart from the children."""
+
+    def _children_memory(self) -> list[Any]:
+        return [child._take_memory() for child in self._children.values()]
+
+    def _restore_children_memory(self, taken: list[Any]) -> None:
+        for child, memory in zip(self._children.values(), taken, strict=True):
+            child._restore_memory(memory)

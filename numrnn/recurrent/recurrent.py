@@ -1,0 +1,220 @@
+"""Recurrent: the plain recurrence, made of modules."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from numrnn.errors import complaint
+from numrnn.layers import CAddTable, Sigmoid
+from numrnn.layers.add import Add
+from numrnn.module import Module
+from numrnn.recurrent.composite import IN_A_SEQUENCE, CompositeRecurrent
+from numrnn.recurrent.lowering import LoweredRecurrence, has_equations, lowered
+from numrnn.table import Array, add_tables, leaves, length_of, map_table, stack_steps, step_of
+
+
+class Recurrent(CompositeRecurrent):
+    r"""The plain recurrence, made of any modules.
+
+    .. math::
+        h_1 &= transfer(start(input(x_1))) \\
+        h_t &= transfer(merge(input(x_t), feedback(h_{t-1})))
+
+    Parameters
+    ----------
+    start : int or Module
+        Number of hidden features, for a learned bias `Add(start)`; or a module.
+    input : Module
+        Turns the input into hidden features.
+    feedback : Module
+        Turns the last output into hidden features.
+    transfer : Module, optional
+        The nonlinearity; by default `Sigmoid()`.
+    rho : int
+        How many steps, besides the newest, are remembered for `backward`.
+    merge : Module, optional
+        Joins the table of both; by default `CAddTable()`.
+
+    Examples
+    --------
+    >>> import numpy as np, numrnn as nr
+    >>> rnn = nr.Recurrent(7, nr.LookupTable(10, 7), nr.Linear(7, 7))
+    >>> rnn(np.array([1, 2, 3])).shape
+    (3, 7)
+    """
+
+    def __init__(
+        self,
+        start: int | Module,
+        input: Module,
+        feedback: Module,
+        transfer: Module | None = None,
+        rho: int = 9999,
+        merge: Module | None = None,
+    ) -> None:
+        super().__init__(rho)
+        self.add_child("start", start if isinstance(start, Module) else Add(start))
+        self.add_child("input", input)
+        self.add_child("feedback", feedback)
+        self.add_child("transfer", transfer if transfer is not None else Sigmoid())
+        self.add_child("merge", merge if merge is not None else CAddTable())
+        self._starting_rows: Array | None = None
+
+    def _clear(self) -> None:
+        super()._clear()
+        self._starting_rows = None  # rows that begin a new sequence at the next step, while others go on
+
+    def forward_step(self, input: Any, state: Any) -> tuple[Any, list[Any], Any]:
+        """Return (output, state, record) of one step."""
+        return self._recur(state, self._children["input"].forward(input), self._starting_rows)
+
+    def _recur(self, state: Any, mapped: Any, starting: Array | None) -> tuple[Any, list[Any], Any]:
+        """Make a step from what the input module gave."""
+        start, _, feedback, transfer, merge = self.children()
+        fed = None
+        if state is None:
+            merged = start.forward(mapped)
+        else:
+            fed = feedback.forward(state[0])
+            merged = merge.forward([mapped, fed])
+            if starting is not None:
+                merged[starting] = start.forward(mapped[starting])
+        output = transfer.forward(merged)
+        self._starting_rows = None
+        record = {"state": state, "mapped": mapped, "fed": fed, "merged": merged, "starting": starting}
+        record["after"] = [map_table(np.array, output)]
+        record["memory"] = self._children_memory()
+        return output, record["after"], record
+
+    def backward_step(self, record: Any, input: Any, grad_output: Any, grad_state: Any) -> tuple[Any, list[Any]]:
+        """Return the gradients of the input and of the state before one step."""
+        self._check_stepped(record)
+        grad_mapped, grad_before = self._recur_back(record, grad_output, grad_state)
+        grad_input = self._children["input"].update_grad_input(input, grad_mapped)
+        record["memory"] = self._children_memory()
+        return grad_input, grad_before
+
+    def _recur_back(self, record: Any, grad_output: Any, grad_state: Any) -> tuple[Any, list[Any]]:
+        """Return the gradients of what the input module gave and of the state before one step."""
+        start, _, feedback, transfer, merge = self.children()
+        self._restore_children_memory(record["memory"])
+        mapped, state, starting = record["mapped"], record["state"], record["starting"]
+        total = add_tables(grad_output, grad_state[0] if grad_state else None)
+        grad_merged = transfer.update_grad_input(record["merged"], total)
+        grads = {"total": total, "merged": grad_merged, "start": grad_merged, "fed": None}
+        grad_before = None
+        if state is None:
+            grads["mapped"] = start.update_grad_input(mapped, grad_merged)
+        else:
+            if starting is not None:
+                grads["start"] = grad_merged[starting]
+                grads["merged"] = grad_merged = grad_merged.copy()
+                grad_merged[starting] = 0
+            grads["mapped"], grads["fed"] = merge.update_grad_input([mapped, record["fed"]], grad_merged)
+            if starting is not None:
+                grads["mapped"] = np.array(grads["mapped"])
+                grads["mapped"][starting] = start.update_grad_input(mapped[starting], grads["start"])
+            grad_before = feedback.update_grad_input(state[0], grads["fed"])
+        record["grads"], record["memory"] = grads, self._children_memory()
+        return grads["mapped"], [grad_before]
+
+    def accumulate_step(self, record: Any, input: Any, scale: float) -> None:
+        """Let the modules add their parameters' gradients of one step."""
+        self._accumulate_recurrence(record, scale)
+        self._children["input"].acc_grad_parameters(input, record["grads"]["mapped"], scale)
+
+    def _accumulate_recurrence(self, record: Any, scale: float) -> None:
+        start, _, feedback, transfer, merge = self.children()
+        self._restore_children_memory(record["memory"])
+        grads, mapped, starting = record["grads"], record["mapped"], record["starting"]
+        transfer.acc_grad_parameters(record["merged"], grads["total"], scale)
+        if record["state"] is None:
+            start.acc_grad_parameters(mapped, grads["start"], scale)
+            return
+        if starting is not None:
+            start.acc_grad_parameters(mapped[starting], grads["start"], scale)
+        merge.acc_grad_parameters([mapped, record["fed"]], grads["merged"], scale)
+        feedback.acc_grad_parameters(record["state"][0], grads["fed"], scale)
+
+    # ---- whole sequences -----------------------------------------------------------------------------------------
+
+    def forward_sequence(self, input: Any) -> Any:
+        """Run all steps: the input module over all of them at once, the recurrence as a fused loop if it has equations."""
+        self.check_input(step_of(input, 0))
+        length, outputs = length_of(input), []
+        mapped = self._children["input"].forward_sequence(input)
+        cell = self._lowered(mapped)
+        # a step that begins a sequence, in some rows or all, goes through the start module
+        stepped = length if cell is None else int(self._state is None or self._starting_rows is not None)
+        for t in range(stepped):
+            output, state, record = self._recur(self._state, step_of(mapped, t), self._starting_rows)
+            self._advance([record], state)
+            outputs.append(output)
+        if stepped < length:
+            cell.begin(self._children["feedback"], self._state, self.is_training)
+            outputs += list(cell.forward_sequence(mapped[stepped:]))
+            self._advance([IN_A_SEQUENCE] * (length - stepped), [cell.get_hidden_state()])
+        self._input_shapes = [leaf.shape[1:] for leaf in leaves(input)]
+        self._sequence = {"mapped": mapped, "cell": cell, "stepped": stepped}
+        return stack_steps(outputs)
+
+    @property
+    def over_time(self) -> str:
+        """How a sequence is run."""
+        _, _, feedback, transfer, merge = self.children()
+        if has_equations(feedback, transfer, merge):
+            return "input all steps at once, then one fused loop"
+        return "input all steps at once, then step by step"
+
+    def _lowered(self, mapped: Any) -> LoweredRecurrence | None:
+        _, _, feedback, transfer, merge = self.children()
+        return lowered(feedback, transfer, merge, mapped)
+
+    def sequence_grad_input(self, input: Any, grad_output: Any) -> Any:
+        """Go back through a sequence."""
+        mapped, cell, stepped = (self._sequence[name] for name in ("mapped", "cell", "stepped"))
+        length, grads = length_of(input), []
+        if stepped < length:
+            cell.set_grad_hidden_state(None, self._arriving_gradient())
+            fused = grad_output[stepped:]
+            grads += list(cell.sequence_grad_input(mapped[stepped:], fused))[::-1]
+            self._went_back(length - stepped, [cell.get_grad_hidden_state(0)])
+        self._sequence["records"] = self._records[len(self._records) - length : len(self._records) - length + stepped]
+        for t in reversed(range(stepped)):
+            record = self._sequence["records"][t]
+            grad_mapped, grad_before = self._recur_back(record, step_of(grad_output, t), self._arriving_gradient())
+            self._went_back(1, grad_before)
+            grads.append(grad_mapped)
+        self._sequence["grads"] = stack_steps(grads[::-1])
+        return self._children["input"].sequence_grad_input(input, self._sequence["grads"])
+
+    def sequence_acc_grad_parameters(self, input: Any, grad_output: Any, scale: float = 1.0) -> None:
+        """Let the modules add their parameters' gradients of all steps."""
+        mapped, cell, stepped = (self._sequence[name] for name in ("mapped", "cell", "stepped"))
+        if stepped < length_of(input):
+            cell.sequence_acc_grad_parameters(mapped[stepped:], grad_output[stepped:], scale)
+        for record in reversed(self._sequence["records"]):
+            self._accumulate_recurrence(record, scale)
+        self._children["input"].sequence_acc_grad_parameters(input, self._sequence["grads"], scale)
+        self._accumulated += length_of(input)
+
+    # ---- rows that start anew ------------------------------------------------------------------------------------
+
+    def set_hidden_state(self, step: int, state: Any) -> None:
+        """Set the state after the newest step; see `AbstractRecurrent`. There is no start state to set (step 0)."""
+        if step == 0:
+            raise ValueError(complaint(self, "a start state", "none: the first step goes through the start module"))
+        super().set_hidden_state(step, state)
+
+    def _forget_own_rows(self, rows: Any) -> None:
+        chosen = self._checked_rows(rows)
+        if not all(child.row_wise for child in self._children.values()):
+            hint = "forget() starts anew in all rows"
+            raise ValueError(complaint(self, "forget(rows=...)", "modules that treat rows one by one", hint))
+        before = [] if self._starting_rows is None else self._starting_rows
+        self._starting_rows = np.union1d(before, chosen).astype(np.intp)
+        self._state = map_table(np.array, self._state)
+        self._state[0][chosen] = 0
+        self._cut(chosen)

@@ -1,0 +1,108 @@
+"""Tables: lists or tuples of arrays, or of tables. Everything that walks through one is here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeAlias, Union
+
+import numpy as np
+
+Array: TypeAlias = np.ndarray
+Table: TypeAlias = "list[Data] | tuple[Data, ...]"
+Data: TypeAlias = Union[Array, "Table", None]
+
+
+def is_table(value: Any) -> bool:
+    """Whether `value` is a table."""
+    return isinstance(value, list | tuple)
+
+
+def map_table(function: Callable[..., Any], *tables: Any) -> Any:
+    """Apply `function` to the arrays of tables of one structure, and return a table of the results.
+
+    >>> map_table(lambda a, b: a + b, [1, [2, 3]], [10, [20, 30]])
+    [11, [22, 33]]
+    """
+    first = tables[0]
+    if is_table(first):
+        return [map_table(function, *elements) for elements in zip(*tables, strict=True)]
+    return function(*tables)
+
+
+def leaves(table: Any) -> list[Any]:
+    """Return the arrays of a table, in order."""
+    if is_table(table):
+        return [leaf for element in table for leaf in leaves(element)]
+    return [table]
+
+
+def add_tables(first: Any, second: Any) -> Any:
+    """Return the sum of two tables of gradients, where None counts as zero."""
+    if first is None:
+        return second
+    if second is None:
+        return first
+    if is_table(first):
+        return [add_tables(a, b) for a, b in zip(first, second, strict=True)]
+    return first + second
+
+
+def signature(table: Any) -> Any:
+    """Return what must agree between a forward and its backward: the nested (shape, element type)s."""
+    if is_table(table):
+        return [signature(element) for element in table]
+    return None if table is None else (getattr(table, "shape", None), getattr(table, "dtype", type(table)))
+
+
+def copy_table(table: Any) -> Any:
+    """Return a table of copies."""
+    return map_table(lambda array: None if array is None else np.array(array), table)
+
+
+def stack_steps(sequence: Any) -> Any:
+    """Return a table of steps as arrays with a leading time axis; an array is such a sequence already.
+
+    Steps that are views of one block, one after the other, are not copied. If the steps are tables, the result is a
+    table of arrays of all steps.
+    """
+    if not is_table(sequence):
+        return sequence
+    first = sequence[0]
+    if first is None:
+        return None
+    if is_table(first):
+        return [stack_steps([step[k] for step in sequence]) for k in range(len(first))]
+    block = first.base if isinstance(first, np.ndarray) else None
+    if isinstance(block, np.ndarray) and block.ndim and len(block) >= len(sequence):
+        if all(_is_row(step, block, t) for t, step in enumerate(sequence)):
+            return block[: len(sequence)]
+    return np.stack(sequence)
+
+
+def _is_row(step: Any, block: Array, index: int) -> bool:
+    """Whether `step` is the view `block[index]`."""
+    return (
+        isinstance(step, np.ndarray)
+        and step.base is block
+        and step.dtype == block.dtype
+        and step.shape == block.shape[1:]
+        and step.strides == block.strides[1:]
+        and step.__array_interface__["data"][0] == block.__array_interface__["data"][0] + index * block.strides[0]
+    )
+
+
+def split_steps(sequence: Any, length: int) -> list[Any]:
+    """Return arrays with a leading time axis as a table of `length` steps, views of the arrays."""
+    if sequence is None:
+        return [None] * length
+    return [step_of(sequence, t) for t in range(length)]
+
+
+def step_of(sequence: Any, index: int) -> Any:
+    """Return step `index` of arrays with a leading time axis."""
+    return map_table(lambda array: None if array is None else array[index], sequence)
+
+
+def length_of(sequence: Any) -> int:
+    """Return the number of steps of arrays with a leading time axis."""
+    return len(next(leaf for leaf in leaves(sequence) if leaf is not None))
