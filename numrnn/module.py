@@ -100,6 +100,8 @@ class Module:
 
     def __call__(self, input: Any) -> Any:
         """Return `forward(input)`; or, given a node of a graph (or a table of nodes), a new node."""
+        if isinstance(input, np.ndarray):
+            return self.forward(input)
         from numrnn.graph import Node
 
         if any(isinstance(leaf, Node) for leaf in leaves(input)):

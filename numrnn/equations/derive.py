@@ -53,7 +53,7 @@ class Product:
 
 @dataclass(eq=False)
 class Block:
-    """Element-wise work on channels of one size, after the products of its level."""
+    """Element-wise work on as many channels as `size` has, after the products of its level."""
 
     level: int
     size: str
@@ -143,8 +143,11 @@ class Program:
         chosen = {*self.outputs, *arguments}
         return [v for v in every if v.kind == "operation" and (v in chosen or OPERATIONS[v.name].costly)]
 
-    def _home(self, value: Value) -> tuple[int, str]:
-        """Return the (level, size) of the block that computes a stored value."""
+    def _home(self, value: Value) -> tuple[int, int]:
+        """Return the (level, channels) of the block that computes a stored value.
+
+        Values of as many channels may depend on each other even if their sizes have different names.
+        """
         level = self.level(value)
         if level == 0 and self.depth > 0 and value not in self._before_products:
             level = 1
@@ -152,14 +155,15 @@ class Program:
             raise ValueError(
                 "equations: got a constant as a state or as the argument of a map; expects something with channels"
             )
-        return level, value.size
+        return level, self.trace.sizes[value.size]
 
     def _make_blocks(self) -> list[Block]:
-        homes: dict[tuple[int, str], list[Value]] = {}
+        homes: dict[tuple[int, int], list[Value]] = {}
         for value in self._stored:
             homes.setdefault(self._home(value), []).append(value)
         blocks = [
-            Block(level, size, outputs) for (level, size), outputs in sorted(homes.items(), key=lambda item: item[0][0])
+            Block(level, outputs[0].size or "", outputs)
+            for (level, _), outputs in sorted(homes.items(), key=lambda item: item[0][0])
         ]
         stored = set(self._stored)
         for block in blocks:

@@ -7,6 +7,7 @@ the scratch array every address is known, so the compiler can turn the block int
 
 from __future__ import annotations
 
+import keyword
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -16,6 +17,8 @@ from numrnn.equations.functions import OPERATIONS
 from numrnn.equations.symbols import Value
 
 FUNCTIONS = ("exp", "log", "sigmoid", "softplus", "sqrt", "tanh")
+RESERVED = {*FUNCTIONS, *keyword.kwlist, "abs", "max", "min", "float32", "float64"}
+"""What no variable of a block may be called."""
 
 
 def emit_blocks(program: Program, dtype: str) -> str:
@@ -59,7 +62,7 @@ class _Names:
             else:
                 name = value.name
             unique, count = name, 2
-            while unique in self._used or unique in FUNCTIONS:
+            while unique in self._used or unique in RESERVED:
                 unique, count = f"{name}_{count}", count + 1
             self._used.add(unique)
             self._names[value] = unique

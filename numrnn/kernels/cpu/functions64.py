@@ -33,10 +33,16 @@ def exp(x):
     return y if x == x else x
 
 
+LARGEST = float64(708.39)
+"""e ** -LARGEST is about the smallest normal number. Processors are slow on the even smaller ones: sigmoid gives 0 there."""
+
+
 @njit(**_INLINE)
 def sigmoid(x):
     """1 / (1 + e ** -x), without overflow on either side."""
-    e = exp(-abs(x))
+    size = abs(x)
+    e = exp(-(LARGEST if size > LARGEST else size))
+    e = float64(0.0) if size > LARGEST else e
     return (e if x < float64(0.0) else float64(1.0)) / (float64(1.0) + e)
 
 

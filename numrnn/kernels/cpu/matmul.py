@@ -14,6 +14,10 @@ from numrnn.kernels.cpu.machine import OPTIONS, TILE_VECTORS, VECTOR_BITS
 from numrnn.kernels.cpu.tile import tile1, tile2, tile4, tile6
 
 
+DEPTH = 256
+"""Terms that are added before the next tile's turn, so that what they are made of stays in the cache."""
+
+
 def panel_width(dtype: np.dtype) -> int:
     """Return the number of columns in a panel."""
     return TILE_VECTORS * VECTOR_BITS // (8 * np.dtype(dtype).itemsize)
@@ -58,13 +62,20 @@ def _pack_transposed(matrix, panels):
 @njit(**OPTIONS)
 def _accumulate(a, a_row, a_step, rows, depth, panels, out, out_row):
     """out[i, :] += sum over k of a[i * a_row + k * a_step] * panel[k, :]; `a` and `out` are flat, `out` has `out_row` columns."""
+    for first in range(0, depth, DEPTH):
+        _accumulate_some(a, first, a_row, a_step, rows, min(DEPTH, depth - first), panels, out, out_row)
+
+
+@njit(**OPTIONS)
+def _accumulate_some(a, first, a_row, a_step, rows, depth, panels, out, out_row):
+    """Add the terms with k in first .. first + depth - 1."""
     count, panel_depth, width = panels.shape
     flat = panels.ravel()
     edge = np.zeros(6 * width, out.dtype)
     for p in range(count):
         column = p * width
         used = min(width, out_row - column)
-        panel = p * panel_depth * width
+        panel = (p * panel_depth + first) * width
         i = 0
         while i < rows:
             left = rows - i
@@ -77,13 +88,13 @@ def _accumulate(a, a_row, a_step, rows, depth, panels, out, out_row):
                     for j in range(used):
                         edge[r * width + j] = out[(i + r) * out_row + column + j]
             if height == 6:
-                tile6(a, i * a_row, a_row, a_step, flat, panel, depth, target, start, stride)
+                tile6(a, i * a_row + first * a_step, a_row, a_step, flat, panel, depth, target, start, stride)
             elif height == 4:
-                tile4(a, i * a_row, a_row, a_step, flat, panel, depth, target, start, stride)
+                tile4(a, i * a_row + first * a_step, a_row, a_step, flat, panel, depth, target, start, stride)
             elif height == 2:
-                tile2(a, i * a_row, a_row, a_step, flat, panel, depth, target, start, stride)
+                tile2(a, i * a_row + first * a_step, a_row, a_step, flat, panel, depth, target, start, stride)
             else:
-                tile1(a, i * a_row, a_row, a_step, flat, panel, depth, target, start, stride)
+                tile1(a, i * a_row + first * a_step, a_row, a_step, flat, panel, depth, target, start, stride)
             if used < width:
                 for r in range(height):
                     for j in range(used):
