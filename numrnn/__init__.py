@@ -26,6 +26,9 @@ from numrnn.criterion import ClassNLLCriterion as ClassNLLCriterion
 from numrnn.criterion import Criterion as Criterion
 from numrnn.criterion import MSECriterion as MSECriterion
 from numrnn.criterion import SequencerCriterion as SequencerCriterion
+from numrnn.graph import Graph as Graph
+from numrnn.graph import Input as Input
+from numrnn.graph import Node as Node
 from numrnn.layers import *  # noqa: F403  (its __all__ is the list of layers)
 from numrnn.module import Module as Module
 from numrnn.random import seed as seed

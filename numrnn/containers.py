@@ -7,7 +7,7 @@ sequences fused.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from numrnn.errors import complaint, describe
@@ -52,7 +52,7 @@ class Container(Module):
         raise NotImplementedError
 
     def route_back(self, input: Any, grad_output: Any, apply: Apply) -> Any:
-        """Return the gradient of the input, calling `apply(child, input, grad_output)` for each child, last one first."""
+        """Return the gradient of the input, calling `apply(child, input, grad_output)`, last child first."""
         raise NotImplementedError
 
     # ---- the two kinds of traffic --------------------------------------------------------------------------------
@@ -95,7 +95,7 @@ class Container(Module):
         for child, child_input, child_grad in self._visits(input):
             child.sequence_acc_grad_parameters(child_input, child_grad, scale)
 
-    def _visits(self, input: Any) -> list[tuple[Module, Any, Any]]:
+    def _visits(self, input: Any) -> Iterable[tuple[Module, Any, Any]]:
         """Return (child, its input, its grad_output), last child first."""
         visits = list(zip(self.children(), self._inputs_for(input), self._grad_outputs, strict=True))
         return visits[::-1]

@@ -73,9 +73,9 @@ def stack_steps(sequence: Any) -> Any:
     if is_table(first):
         return [stack_steps([step[k] for step in sequence]) for k in range(len(first))]
     block = first.base if isinstance(first, np.ndarray) else None
-    if isinstance(block, np.ndarray) and block.ndim and len(block) >= len(sequence):
-        if all(_is_row(step, block, t) for t, step in enumerate(sequence)):
-            return block[: len(sequence)]
+    is_long_enough = isinstance(block, np.ndarray) and block.ndim > 0 and len(block) >= len(sequence)
+    if is_long_enough and all(_is_row(step, block, t) for t, step in enumerate(sequence)):
+        return block[: len(sequence)]
     return np.stack(sequence)
 
 

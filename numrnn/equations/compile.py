@@ -74,10 +74,10 @@ def _import(text: str, name: str, uncached_text: str) -> types.ModuleType:
 
 def _write_once(path: Path, text: str) -> Path:
     """Write a file unless it is there already: its time stamp must not change, since Numba's cache goes by it."""
-    if not path.exists() or path.read_text() != text:
+    if not path.exists() or path.read_text(encoding="utf-8") != text:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
-        with os.fdopen(handle, "w") as file:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
             file.write(text)
         os.replace(temporary, path)
     return path

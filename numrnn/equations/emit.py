@@ -262,7 +262,7 @@ def _emit_call(loop: _Loop, name: str, block: Block, inputs: list[Value], output
 
 
 def _emit_lanes(loop: _Loop, name: str, size: str, loads: list[tuple[str, ...]], stores: list[tuple[str, str]]) -> None:
-    """Add loops over rows and channels: load the inputs (sums of several arrays), run the block, store or add the results."""
+    """Add loops over rows and channels: load inputs (sums of several arrays), run the block, store or add results."""
     loop.lanes = max(loop.lanes, len(loads) + len(stores))
     loop.add(2, "for n in range(batch):")
     loop.add(

@@ -6,6 +6,7 @@ make new values; equal expressions are the same value. A `Trace` collects what o
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -67,6 +68,9 @@ class Value:
             result = result * self
         return result
 
+    def __repr__(self) -> str:
+        return f"<{self.kind} {self.name}>"
+
     def __bool__(self) -> bool:
         raise TypeError(
             "equations: got a comparison or condition on a symbol; expects arithmetic (use maximum, minimum, relu)"
@@ -118,10 +122,10 @@ class Trace:
         for argument in arguments:
             if isinstance(argument, Value):
                 values.append(argument)
-            elif isinstance(argument, int | float) and not isinstance(argument, bool):
+            elif isinstance(argument, int | float) and not isinstance(argument, bool) and math.isfinite(argument):
                 values.append(self.constant(argument))
             else:
-                raise TypeError(f"equations: got {argument!r} in {name}; expects symbols and plain numbers")
+                raise TypeError(f"equations: got {argument!r} in {name}; expects symbols and plain, finite numbers")
         size = self._common_size(name, values)
         simpler = _simplified(name, values)
         return self.value("operation", name, arguments=tuple(values), size=size) if simpler is None else simpler
@@ -153,7 +157,7 @@ def _simplified(name: str, values: list[Value]) -> Value | None:
                 return other - value.arguments[0]
     if name == "subtract" and values[1].is_number(0.0):
         return values[0]
-    if name == "negate" and values[0].name == "negate":
+    if name == "negate" and values[0].kind == "operation" and values[0].name == "negate":
         return values[0].arguments[0]
     if all(value.kind == "constant" for value in values) and name in (
         "add",
@@ -182,6 +186,11 @@ def _check(value: Any, function: str) -> Value:
     return value
 
 
+def _check_name(name: Any, function: str) -> None:
+    if not isinstance(name, str) or not name.isidentifier():
+        raise TypeError(f"{function}: got {name!r} as the name; expects an identifier, such as 'gate'")
+
+
 def linear(name: str, *arguments: Value, size: str = "hidden", parts: int = 1, bias: bool = True) -> Any:
     """Return the affine map `W_1 a_1 + W_2 a_2 + ... + b` of its arguments, inside a cell's equations.
 
@@ -204,9 +213,12 @@ def linear(name: str, *arguments: Value, size: str = "hidden", parts: int = 1, b
 
     Raises
     ------
+    TypeError
+        If the name is no identifier, or an argument no symbol.
     ValueError
-        If the name was used before.
+        If the name was used before, an argument comes twice, or there is no such size or number of parts.
     """
+    _check_name(name, "linear")
     if not arguments:
         raise TypeError(f"linear({name!r}): got no arguments; expects at least one symbol")
     trace = _check(arguments[0], f"linear({name!r})").trace
@@ -214,11 +226,17 @@ def linear(name: str, *arguments: Value, size: str = "hidden", parts: int = 1, b
         raise ValueError(f"linear({name!r}): got a name used before; expects a name of its own for every linear map")
     if size not in trace.sizes:
         raise ValueError(f"linear({name!r}): got the size {size!r}; expects one of {sorted(trace.sizes)}")
+    if not isinstance(parts, int) or parts < 1:
+        raise ValueError(f"linear({name!r}): got parts={parts!r}; expects a whole number >= 1")
+    if len(set(arguments)) < len(arguments):
+        raise ValueError(f"linear({name!r}): got the same argument twice; expects each once")
     suffixes: list[str] = []
     shape = parts * trace.sizes[size]
     for k, argument in enumerate(arguments):
         suffix = _suffix(_check(argument, f"linear({name!r})"), k)
-        suffixes.append(suffix if suffix not in suffixes else f"{suffix}{k}")
+        while suffix in suffixes:
+            suffix = f"{suffix}{k}"
+        suffixes.append(suffix)
         if argument.size is None:
             raise TypeError(f"linear({name!r}): got a number; expects a symbol with channels")
         trace.parameters.append((f"{name}_weight_{suffixes[-1]}", (shape, trace.sizes[argument.size])))
@@ -231,7 +249,7 @@ def linear(name: str, *arguments: Value, size: str = "hidden", parts: int = 1, b
 
 
 def _suffix(argument: Value, position: int) -> str:
-    """Return what an argument's weight is called after: its own name, or that of the one state or input in an expression."""
+    """Return what an argument's weight is called after: its own name, or that of the one state or input in it."""
     if argument.kind in ("input", "state"):
         return argument.name
     inside = {a.name for a in argument.arguments if a.kind in ("input", "state")}
@@ -243,9 +261,12 @@ def peephole(name: str, value: Value) -> Value:
 
     Raises
     ------
+    TypeError
+        If the name is no identifier, or `value` no symbol.
     ValueError
         If the name was used before.
     """
+    _check_name(name, "peephole")
     trace = _check(value, f"peephole({name!r})").trace
     if name in trace.vectors:
         raise ValueError(f"peephole({name!r}): got a name used before; expects a name of its own for every peephole")
@@ -256,8 +277,10 @@ def peephole(name: str, value: Value) -> Value:
     return trace.vectors[name] * value
 
 
-def _element_function(name: str, formula: str):
+def _element_function(name: str, formula: str, count: int = 1):
     def function(*arguments: Any) -> Value:
+        if len(arguments) != count:
+            raise TypeError(f"{name}: got {len(arguments)} arguments; expects {count}")
         trace = next((a.trace for a in arguments if isinstance(a, Value)), None)
         if trace is None:
             raise TypeError(f"{name}: got {arguments!r}; expects symbols of the equations")
@@ -275,5 +298,5 @@ log = _element_function("log", "the natural logarithm of a")
 sqrt = _element_function("sqrt", "the square root of a")
 softplus = _element_function("softplus", "log(1 + exp(a))")
 relu = _element_function("relu", "max(a, 0)")
-maximum = _element_function("maximum", "the larger of a and b")
-minimum = _element_function("minimum", "the smaller of a and b")
+maximum = _element_function("maximum", "the larger of a and b", count=2)
+minimum = _element_function("minimum", "the smaller of a and b", count=2)

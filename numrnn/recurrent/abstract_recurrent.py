@@ -264,8 +264,7 @@ class AbstractRecurrent(Module):
             self._cut(np.arange(self._batch_size()))
 
     def get_grad_hidden_state(self, step: int | None = None) -> Any:
-        """Return the gradient that the state after a step received from the later steps, as of the last `backward`
-        calls.
+        """Return the gradient that the state after a step received from later steps, in the last `backward` calls.
 
         Parameters
         ----------

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from numrnn.recurrent.abstract_recurrent import AbstractRecurrent
 from numrnn.table import Array
 
 EVALUATE_STEPS = 64
-"""Steps of a sequence that are computed at once in evaluate mode, which bounds the memory that a long sequence takes."""
+"""Steps of a sequence that are computed at once in evaluate mode: this bounds the memory of a long one."""
 
 
 class Cell(AbstractRecurrent):
@@ -60,7 +60,7 @@ class Cell(AbstractRecurrent):
     """
 
     states: tuple[str, ...] = ("h",)
-    state_sizes: dict[str, str] = {}
+    state_sizes: ClassVar[dict[str, str]] = {}
     """Name of the size of each state that does not have "hidden" channels."""
 
     def __init__(self, input_size: int, hidden_size: int | None = None, rho: int = 9999, rng: Any = None) -> None:
@@ -277,6 +277,6 @@ class Cell(AbstractRecurrent):
 
 
 def _batched(sequence: Array) -> Array:
-    """Return `(time, [batch,] features)` with a batch axis, contiguous and writeable (one kind of array for the kernels)."""
+    """Return `(time, [batch,] features)` with a batch axis, contiguous and writeable: what kernels take."""
     array = sequence if sequence.ndim == 3 else sequence[:, np.newaxis]
     return np.require(array, requirements=["C", "W"])

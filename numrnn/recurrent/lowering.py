@@ -48,7 +48,7 @@ def has_equations(feedback: Module, transfer: Module, merge: Module) -> bool:
 
 
 def lowered(feedback: Module, transfer: Module, merge: Module, mapped: Any) -> LoweredRecurrence | None:
-    """Return a cell for `transfer(merge({mapped, feedback(h)}))`, if these modules have equations and the shapes agree."""
+    """Return a cell for `transfer(merge({mapped, feedback(h)}))`, if there is one for these modules and shapes."""
     if (
         not has_equations(feedback, transfer, merge)
         or is_table(mapped)

@@ -141,7 +141,7 @@ class Recurrent(CompositeRecurrent):
     # ---- whole sequences -----------------------------------------------------------------------------------------
 
     def forward_sequence(self, input: Any) -> Any:
-        """Run all steps: the input module over all of them at once, the recurrence as a fused loop if it has equations."""
+        """Run all steps: the input module at once, the recurrence as a fused loop if it has equations."""
         self.check_input(step_of(input, 0))
         length, outputs = length_of(input), []
         mapped = self._children["input"].forward_sequence(input)

@@ -89,7 +89,7 @@ class Recursor(CompositeRecurrent):
         return [inner.get_grad_hidden_state(step) for inner in self._inner()]
 
     def set_grad_hidden_state(self, step: int | None, gradient: Any) -> None:
-        """Set the gradients of the newest states of the recurrent modules inside from a list; see `AbstractRecurrent`."""
+        """Set the gradients of the newest states inside from a list; see `AbstractRecurrent`."""
         for inner, own in zip(
             self._inner(), [None] * len(self._inner()) if gradient is None else gradient, strict=True
         ):

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from numrnn.containers import Container
+from numrnn.containers import ConcatTable, Container, ParallelTable, Sequential
+from numrnn.drawing import Box, Drawing
+from numrnn.graph import Graph
 from numrnn.module import Module
 from numrnn.recurrent import AbstractRecurrent, Recursor
 
@@ -29,8 +31,9 @@ class Stage:
 
 @dataclass(frozen=True)
 class Plan:
-    """The stages in the order in which they run."""
+    """The stages of a module in the order in which they run."""
 
+    module: Module
     stages: tuple[Stage, ...]
 
     def __str__(self) -> str:
@@ -38,10 +41,42 @@ class Plan:
         widths = [max(len(row[k]) for row in rows) for k in range(2)]
         return "\n".join(f"{name:{widths[0]}}  {module:{widths[1]}}  {way}" for name, module, way in rows)
 
+    def drawing(self) -> Drawing:
+        """Return the stages as boxes, with a loop at those that have feedback."""
+        picture = Drawing([Box("input", "sequence", "input")])
+        last = _draw(picture, self.module, ["input"])
+        picture.boxes.append(Box("output", "sequence", "output"))
+        picture.arrows += [(name, "output", "") for name in last]
+        return picture
+
+
+def _draw(picture: Drawing, module: Module, sources: list[str]) -> list[str]:
+    """Add a module that reads from the boxes `sources`; return the boxes that its output comes from."""
+    if isinstance(module, Recursor):
+        return _draw(picture, module.children()[0], sources)
+    if isinstance(module, Graph):
+        return module.draw_into(picture, sources, _draw)
+    if isinstance(module, Sequential) and len(module):
+        for child in module.children():
+            sources = _draw(picture, child, sources)
+        return sources
+    if isinstance(module, ConcatTable) and len(module):
+        return [name for child in module.children() for name in _draw(picture, child, sources)]
+    if isinstance(module, ParallelTable) and len(sources) == len(module):
+        pairs = zip(module.children(), sources, strict=True)
+        return [name for child, source in pairs for name in _draw(picture, child, [source])]
+    name, way = f"stage{len(picture.boxes)}", module.over_time
+    kind = next(kind for kind in ("step by step", "one fused loop", "all steps at once") if kind in way)
+    picture.boxes.append(Box(name, f"{module!r}\n{way}", kind))
+    picture.arrows += [(source, name, "") for source in sources]
+    if isinstance(module, AbstractRecurrent):
+        picture.arrows.append((name, name, "next step"))
+    return [name]
+
 
 def plan_of(module: Module) -> Plan:
     """Return the plan for a module of one step."""
-    return Plan(tuple(_stages("", module)))
+    return Plan(module, tuple(_stages("", module)))
 
 
 def _stages(name: str, module: Module) -> list[Stage]:

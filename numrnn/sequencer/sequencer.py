@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from numrnn.errors import complaint, describe
 from numrnn.module import Module
 from numrnn.recurrent import AbstractRecurrent
-from numrnn.sequencer.plan import Plan, plan_of
+from numrnn.sequencer.plan import plan_of
 from numrnn.table import is_table, length_of, signature, split_steps, stack_steps
 
 REMEMBER_MODES = ("both", "train", "eval", "neither")
@@ -189,7 +190,15 @@ class Sequencer(AbstractSequencer):
         """
         return str(plan_of(self.module))
 
-    def draw(self, path: str | None = None) -> str:
-        """Return a picture of the plan as Mermaid text; with a `path` (.svg, .png, .pdf, .mmd, .dot), write it there, too."""
-        plan: Plan = plan_of(self.module)
-        return plan.draw(path)
+    def draw(self, path: str | Path | None = None) -> str:
+        """Return a picture of the plan as Mermaid text; with a path, write it there, too.
+
+        Parameters
+        ----------
+        path : str or Path, optional
+            A file name ending in .mmd or .dot, or in .svg, .png or .pdf if Graphviz is installed.
+        """
+        picture = plan_of(self.module).drawing()
+        if path is not None:
+            picture.write(path)
+        return picture.to_mermaid()

@@ -1,7 +1,6 @@
-"""Element functions for float32: branch-free, so that loops over them become vector code; the same bits on every
-machine.
+"""Element functions for float32: branch-free, so that loops over them become vector code.
 
-The polynomials are those of Moshier's Cephes library. `functions64` has the same functions for float64.
+They give the same bits on every machine. The polynomials are those of Moshier's Cephes library. `functions64` has the same functions for float64.
 """
 
 from __future__ import annotations
@@ -35,7 +34,7 @@ def exp(x):
 
 
 LARGEST = float32(87.33)
-"""e ** -LARGEST is about the smallest normal number. Processors are slow on the even smaller ones: sigmoid gives 0 there."""
+"""e ** -LARGEST is about the smallest normal number. Even smaller ones are slow: sigmoid gives 0 there."""
 
 
 @njit(**_INLINE)

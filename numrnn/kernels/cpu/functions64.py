@@ -34,7 +34,7 @@ def exp(x):
 
 
 LARGEST = float64(708.39)
-"""e ** -LARGEST is about the smallest normal number. Processors are slow on the even smaller ones: sigmoid gives 0 there."""
+"""e ** -LARGEST is about the smallest normal number. Even smaller ones are slow: sigmoid gives 0 there."""
 
 
 @njit(**_INLINE)

@@ -7,7 +7,7 @@ from numba import njit
 from numrnn.kernels.cpu.machine import OPTIONS
 
 LANES = 32
-"""Channels that are computed together. A block always computes all lanes, so that no scalar remainder computes differently."""
+"""Channels that are computed together. A block always computes all lanes: no scalar remainder computes differently."""
 
 _INLINE = {**OPTIONS, "forceinline": True}
 

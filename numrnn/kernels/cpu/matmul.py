@@ -13,7 +13,6 @@ from numba import njit
 from numrnn.kernels.cpu.machine import OPTIONS, TILE_VECTORS, VECTOR_BITS
 from numrnn.kernels.cpu.tile import tile1, tile2, tile4, tile6
 
-
 DEPTH = 256
 """Terms that are added before the next tile's turn, so that what they are made of stays in the cache."""
 
@@ -61,7 +60,7 @@ def _pack_transposed(matrix, panels):
 
 @njit(**OPTIONS)
 def _accumulate(a, a_row, a_step, rows, depth, panels, out, out_row):
-    """out[i, :] += sum over k of a[i * a_row + k * a_step] * panel[k, :]; `a` and `out` are flat, `out` has `out_row` columns."""
+    """out[i, :] += sum over k of a[i * a_row + k * a_step] * panel[k, :]; `a` and `out` are flat."""
     for first in range(0, depth, DEPTH):
         _accumulate_some(a, first, a_row, a_step, rows, min(DEPTH, depth - first), panels, out, out_row)
 

@@ -1,0 +1,82 @@
+"""Every cell a second time, in plain NumPy and as its paper writes it: what the library's kernels are compared with.
+
+Nothing here comes from the library. A step takes the parameters as a dictionary by the library's names, the input
+`(batch, D)` and the old states `(batch, H)`, and returns the new states, the output first. Arrays may be complex: that
+is how `derivative` differentiates, without the rounding that differences suffer from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
+Arrays = Mapping[str, np.ndarray]
+Step = Callable[..., tuple[np.ndarray, ...]]
+
+
+def sigmoid(a: np.ndarray) -> np.ndarray:
+    return 1 / (1 + np.exp(-a))
+
+
+def relu(a: np.ndarray) -> np.ndarray:
+    return np.where(a.real > 0, a, 0 * a)
+
+
+def affine(p: Arrays, name: str, **arguments: np.ndarray) -> np.ndarray:
+    result = p[f"{name}_bias"]
+    for symbol, value in arguments.items():
+        result = result + value @ p[f"{name}_weight_{symbol}"].T
+    return result
+
+
+def rnn_tanh(p: Arrays, x: np.ndarray, h: np.ndarray) -> tuple[np.ndarray, ...]:
+    return (np.tanh(affine(p, "hidden", x=x, h=h)),)
+
+
+def rnn_relu(p: Arrays, x: np.ndarray, h: np.ndarray) -> tuple[np.ndarray, ...]:
+    return (relu(affine(p, "hidden", x=x, h=h)),)
+
+
+def lstm(p: Arrays, x: np.ndarray, h: np.ndarray, c: np.ndarray) -> tuple[np.ndarray, ...]:
+    forget = sigmoid(affine(p, "forget", x=x, h=h) + p["forget_peephole"] * c)
+    input_ = sigmoid(affine(p, "input", x=x, h=h) + p["input_peephole"] * c)
+    candidate = np.tanh(affine(p, "candidate", x=x, h=h))
+    c = forget * c + input_ * candidate
+    output = sigmoid(affine(p, "output", x=x, h=h) + p["output_peephole"] * c)
+    return output * np.tanh(c), c
+
+
+def lstm_without_peepholes(p: Arrays, x: np.ndarray, h: np.ndarray, c: np.ndarray) -> tuple[np.ndarray, ...]:
+    forget, input_, output = (sigmoid(affine(p, gate, x=x, h=h)) for gate in ("forget", "input", "output"))
+    c = forget * c + input_ * np.tanh(affine(p, "candidate", x=x, h=h))
+    return output * np.tanh(c), c
+
+
+def fast_lstm(p: Arrays, x: np.ndarray, h: np.ndarray, c: np.ndarray) -> tuple[np.ndarray, ...]:
+    input_, candidate, forget, output = np.split(affine(p, "gates", x=x, h=h), 4, axis=-1)
+    c = sigmoid(forget) * c + sigmoid(input_) * np.tanh(candidate)
+    return sigmoid(output) * np.tanh(c), c
+
+
+def gru(p: Arrays, x: np.ndarray, h: np.ndarray) -> tuple[np.ndarray, ...]:
+    reset, update = np.split(sigmoid(affine(p, "gates", x=x, h=h)), 2, axis=-1)
+    candidate = np.tanh(affine(p, "candidate", x=x, h=reset * h))
+    return ((1 - update) * candidate + update * h,)
+
+
+def run(step: Step, parameters: Arrays, x: np.ndarray, *states: np.ndarray) -> tuple[list[np.ndarray], ...]:
+    """Return the states after every step of `x`, `(time, batch, D)`: for each state a list of `(batch, H)`."""
+    after: tuple[list[np.ndarray], ...] = tuple([] for _ in states)
+    for x_t in x:
+        states = step(parameters, x_t, *states)
+        for kept, state in zip(after, states, strict=True):
+            kept.append(state)
+    return after
+
+
+def derivative(loss: Callable[[Arrays], complex], arrays: Arrays, name: str, direction: np.ndarray) -> float:
+    """Return the derivative of `loss(arrays)` as `arrays[name]` moves along `direction`, exact but for rounding."""
+    step = 1e-30
+    moved = {**arrays, name: arrays[name] + 1j * step * direction}
+    return float(np.imag(loss(moved)) / step)
