@@ -4,8 +4,8 @@
     python examples/language_model.py --text FILE          # ... on another text
     python examples/language_model.py --sample "for "      # read the saved model back and let it write
 
-The default text is the reference that every CPython carries (`pydoc_data.topics`, 465 kB of English), so nothing is downloaded. The
-last tenth is held out. A run leaves `model.safetensors`, `model.json` and `learning_curve.png` in the folder `--out`.
+The default text is the reference that every CPython carries (`pydoc_data.topics`, 465 kB of English), so nothing is
+downloaded. The last tenth is held out. A run leaves `model.safetensors`, `model.json` and `learning_curve.png` in `--out`.
 """
 
 from __future__ import annotations
@@ -120,11 +120,12 @@ def train(model: nr.Sequencer, read: np.ndarray, held_out: np.ndarray, options: 
             if spent >= len(history["held_out_bits"]) * options.seconds / pauses or spent >= options.seconds:
                 history["held_out_seconds"].append(spent)
                 history["held_out_bits"].append(bits_per_character(model, held_out))
-            progress.update(min(spent, options.seconds) - progress.n)
             progress.set_postfix_str(
                 f"{len(history['bits'])} updates, {np.mean(history['bits'][-20:]):.2f} bits, "
-                f"held out {history['held_out_bits'][-1]:.2f}"
+                f"held out {history['held_out_bits'][-1]:.2f}",
+                refresh=False,
             )
+            progress.update(min(spent, options.seconds) - progress.n)
     return history
 
 
@@ -216,7 +217,8 @@ def main() -> None:
     description_file.write_text(json.dumps(description | {"held_out_bits": history["held_out_bits"][-1]}, indent=1))
     draw(history, options.out / "learning_curve.png")
     print(f"wrote {weights}, {description_file.name} and learning_curve.png; a sample:\n")
-    print(write(model, alphabet, "The ", options.length, options.temperature, options.seed))
+    prompt = text[len(read) : len(read) + 40]
+    print(write(model, alphabet, prompt, options.length, options.temperature, options.seed))
 
 
 if __name__ == "__main__":

@@ -64,7 +64,7 @@ def save_safetensors(
     path = Path(path)
     unfinished = path.with_name(f".{path.name}.{os.urandom(8).hex()}.unfinished")
     try:
-        numpy_files.save_file(arrays, unfinished, metadata=metadata)
+        unfinished.write_bytes(numpy_files.save(arrays, metadata=metadata))  # with the user's default permissions
         os.replace(unfinished, path)
     finally:
         unfinished.unlink(missing_ok=True)

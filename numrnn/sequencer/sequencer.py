@@ -139,7 +139,7 @@ class Sequencer(AbstractSequencer):
         recurrent = [module for module in self.module.modules() if isinstance(module, AbstractRecurrent)]
         limits = [module.rho for module in recurrent]
         for module in recurrent:
-            module.rho = length
+            module.rho = length - 1  # besides the newest step
         try:
             output = self.module.forward_sequence(sequence)
         finally:
