@@ -351,6 +351,8 @@ class Module:
     @property
     def dtype(self) -> np.dtype:
         """Element type of the parameters (float32 for a module that has none)."""
+        for own in self._parameters.values():
+            return own.dtype
         return next((value.dtype for _, value in self.named_parameters()), FLOATS[0])
 
     def astype(self, dtype: Any) -> Module:

@@ -1,7 +1,7 @@
 """Element functions for float32: branch-free, so that loops over them become vector code.
 
-They give the same bits on every machine. The polynomials are those of Moshier's Cephes library. `functions64` has the same
-functions for float64.
+They give the same bits on every machine. The polynomials are those of Moshier's Cephes library. `functions64` has the
+same functions for float64.
 """
 
 from __future__ import annotations

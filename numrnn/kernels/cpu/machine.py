@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from llvmlite import binding
+from numba import njit
 
 _features = binding.get_host_cpu_features()
 
@@ -12,7 +13,17 @@ VECTOR_BITS = 512 if _features.get("avx512f") else 256 if _features.get("avx2") 
 TILE_VECTORS = 2 if VECTOR_BITS == 256 else 4
 """Vectors in a row of a tile. 6 rows of them are accumulated in registers: AVX2 has 16, the others 32."""
 
-OPTIONS = {"nogil": True, "error_model": "numpy", "cache": True}
+
+def _can_cache() -> bool:
+    """Whether Numba finds a folder to keep compiled kernels in; it refuses `cache=True` otherwise."""
+    try:
+        njit(cache=True)(_can_cache)
+    except RuntimeError:
+        return False
+    return True
+
+
+OPTIONS = {"nogil": True, "error_model": "numpy", "cache": _can_cache()}
 """njit options of every kernel. No fastmath: each operation is rounded as written, so that a result does not depend on
 whether a loop was vectorised. The NumPy error model leaves out the checks for division by zero that stop the
 vectoriser."""

@@ -1,0 +1,179 @@
+"""Random cells for the tests: recipes that hypothesis draws, and what the same recipe means on plain arrays.
+
+A recipe is a list of instructions. Each takes values made before (the input, the old states, results of earlier
+instructions) and adds new ones. It is carried out by `carry_out` in a language: numrnn's own, on symbols, or
+`OnArrays`, on NumPy arrays that may be complex, which knows nothing of symbols, phases or kernels.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from hypothesis import strategies as st
+
+import numrnn as nr
+import numrnn.equations as on_symbols
+
+
+@dataclass(frozen=True)
+class Recipe:
+    sizes: dict[str, int]
+    state_sizes: dict[str, str]
+    instructions: tuple[tuple, ...]
+    results: tuple[int, ...]
+    """Which values are the new states."""
+
+
+UNARY = {
+    "sigmoid": lambda m, a: m.sigmoid(a),
+    "tanh": lambda m, a: m.tanh(a),
+    "relu": lambda m, a: m.relu(a),
+    "softplus": lambda m, a: m.softplus(a),
+    "absolute": lambda m, a: m.absolute(a),
+    "exp": lambda m, a: m.exp(-m.absolute(a)),
+    "log": lambda m, a: m.log(m.softplus(a) + 1),
+    "sqrt": lambda m, a: m.sqrt(a * a + 1),
+    "reciprocal": lambda m, a: 1 / (2 + m.tanh(a)),
+    "negate": lambda m, a: -a,
+    "rest": lambda m, a: 1 - a,
+    "scale": lambda m, a: 0.75 * a - 0.25,
+    "power": lambda m, a: a**3 * 0.1,
+}
+BINARY = {
+    "add": lambda m, a, b: a + b,
+    "subtract": lambda m, a, b: a - b,
+    "multiply": lambda m, a, b: a * b,
+    "divide": lambda m, a, b: a / (1 + m.exp(m.tanh(b))),
+    "maximum": lambda m, a, b: m.maximum(a, b),
+    "minimum": lambda m, a, b: m.minimum(a, b),
+    "mix": lambda m, a, b: m.sigmoid(a) * a + (1 - m.sigmoid(a)) * b,
+    "negated": lambda m, a, b: -a + b * -1,
+}
+
+
+@st.composite
+def recipes(draw: Any) -> Recipe:
+    """Draw a recipe for a cell of one to three states."""
+    width = st.sampled_from([1, 2, 3, 4, 5, 33])
+    sizes = {"input": draw(width), "hidden": draw(width), "other": draw(width)}
+    if draw(st.booleans()):
+        sizes["input"] = sizes["hidden"]  # so that x can be used element by element
+    if draw(st.booleans()):
+        sizes["other"] = sizes["hidden"]  # two names for one size
+    names = ("h", "c", "m")[: draw(st.integers(1, 3))]
+    state_sizes = {name: draw(st.sampled_from(["hidden", "hidden", "other"])) for name in names}
+    values = [sizes["input"], *(sizes[size] for size in state_sizes.values())]  # number of channels of each
+    instructions = []
+    kinds = st.sampled_from(["linear", "linear", "unary", "unary", "unary", "binary", "binary", "peephole"])
+    for number in range(draw(st.integers(5, 14))):
+        kind = draw(kinds)
+        recent = st.integers(0, len(values) - 1).map(lambda k, last=len(values) - 1: last - k)
+        if kind == "linear":
+            arguments = tuple(draw(st.lists(recent, min_size=1, max_size=3, unique=True)))
+            size, parts, bias = draw(st.sampled_from(list(sizes))), draw(st.integers(1, 3)), draw(st.booleans())
+            instructions.append((kind, f"map{number}", arguments, size, parts, bias))
+            values += [sizes[size]] * parts
+        elif kind == "peephole":
+            instructions.append((kind, f"diagonal{number}", draw(recent)))
+            values.append(values[instructions[-1][-1]])
+        elif kind == "unary":
+            instructions.append((draw(st.sampled_from(list(UNARY))), draw(recent)))
+            values.append(values[instructions[-1][-1]])
+        else:
+            a = draw(recent)
+            b = draw(st.sampled_from([k for k, channels in enumerate(values) if channels == values[a]]))
+            instructions.append((draw(st.sampled_from(list(BINARY))), a, b))
+            values.append(values[a])
+    results = []
+    for size in state_sizes.values():
+        fitting = [k for k, channels in enumerate(values) if channels == sizes[size]]
+        results.append(draw(st.sampled_from(fitting[::-1][:6])))
+    return Recipe(sizes, state_sizes, tuple(instructions), tuple(results))
+
+
+def carry_out(recipe: Recipe, language: Any, x: Any, states: Any) -> tuple[Any, ...]:
+    """Return the new states from the input and the old states."""
+    values = [x, *states]
+    for kind, *rest in recipe.instructions:
+        if kind == "linear":
+            name, arguments, size, parts, bias = rest
+            result = language.linear(name, *(values[k] for k in arguments), size=size, parts=parts, bias=bias)
+            values += [result] if parts == 1 else list(result)
+        elif kind == "peephole":
+            values.append(language.peephole(rest[0], values[rest[1]]))
+        else:
+            function = UNARY.get(kind) or BINARY[kind]
+            values.append(function(language, *(values[k] for k in rest)))
+    return tuple(values[k] for k in recipe.results)
+
+
+class RandomCell(nr.Cell):
+    """A cell made from a recipe."""
+
+    def __init__(self, recipe: Recipe, rng: Any = None) -> None:
+        self.recipe, self.states, self.state_sizes = recipe, tuple(recipe.state_sizes), recipe.state_sizes
+        super().__init__(recipe.sizes["input"], recipe.sizes["hidden"], rng=rng)
+
+    def sizes(self) -> dict[str, int]:
+        return self.recipe.sizes
+
+    def equations(self, x, *states):
+        return carry_out(self.recipe, _Symbols, x, states)
+
+
+class _Symbols:
+    def __getattr__(self, name):
+        return abs if name == "absolute" else getattr(on_symbols, name)
+
+
+_Symbols = _Symbols()
+
+
+class OnArrays:
+    """What equations mean on arrays, real or complex; at a kink the real part decides.
+
+    Attributes
+    ----------
+    margin : float
+        How close any value came to a kink (a tie of maximum, the zero of relu), ties themselves left out: closer than
+        rounding, the kernels may rightly be on the other side.
+    """
+
+    def __init__(self, parameters: dict[str, np.ndarray], suffixes: dict[str, tuple[str, ...]]) -> None:
+        self.parameters, self.suffixes, self.margin = parameters, suffixes, np.inf
+
+    def linear(self, name, *arguments, size, parts, bias):
+        p = self.parameters
+        weights = [p[f"{name}_weight_{suffix}"] for suffix in self.suffixes[name]]
+        result = sum(a @ w.T for a, w in zip(arguments, weights, strict=True)) + (p[f"{name}_bias"] if bias else 0)
+        return result if parts == 1 else np.split(result, parts, axis=-1)
+
+    def peephole(self, name, value):
+        return self.parameters[f"{name}_peephole"] * value
+
+    def _is_greater(self, a, b):
+        gap = np.abs(np.real(a) - np.real(b))
+        self.margin = min(self.margin, np.min(gap, where=gap > 0, initial=np.inf))
+        return np.real(a) > np.real(b)
+
+    def relu(self, a):
+        return np.where(self._is_greater(a, 0), a, 0)
+
+    def absolute(self, a):
+        return np.where(self._is_greater(a, 0), a, np.where(np.real(a) < 0, -a, 0))
+
+    def maximum(self, a, b):
+        return np.where(self._is_greater(b, a), b, a)
+
+    def minimum(self, a, b):
+        return np.where(self._is_greater(a, b), b, a)
+
+    def sigmoid(self, a):
+        return 1 / (1 + np.exp(-a))
+
+    def softplus(self, a):
+        return np.log(1 + np.exp(a))
+
+    tanh, exp, log, sqrt = (staticmethod(function) for function in (np.tanh, np.exp, np.log, np.sqrt))
