@@ -280,7 +280,7 @@ def peephole(name: str, value: Value) -> Value:
 def _element_function(name: str, formula: str, count: int = 1):
     def function(*arguments: Any) -> Value:
         if len(arguments) != count:
-            raise TypeError(f"{name}: got {len(arguments)} arguments; expects {count}")
+            raise TypeError(f"{name}: got {len(arguments)} argument(s); expects {count}")
         trace = next((a.trace for a in arguments if isinstance(a, Value)), None)
         if trace is None:
             raise TypeError(f"{name}: got {arguments!r}; expects symbols of the equations")

@@ -9,7 +9,7 @@ import numpy as np
 
 from numrnn.errors import complaint, describe
 from numrnn.module import Module
-from numrnn.table import Array, is_table, map_table
+from numrnn.table import Array, is_table, length_of, map_table, stack_steps, step_of
 
 
 class AbstractRecurrent(Module):
@@ -115,6 +115,8 @@ class AbstractRecurrent(Module):
         if self.is_training:
             self._records += records
             del self._records[: -(self.rho + 1)]
+            oldest = self.step - len(self._records)
+            self._cuts = {number: rows for number, rows in self._cuts.items() if number >= oldest}
         else:
             self._records, self._cuts = [], {}
         self._rewind()
@@ -161,6 +163,17 @@ class AbstractRecurrent(Module):
             hint = f"Of {self.step - 1} steps made, at most rho + 1 = {self.rho + 1} are remembered"
             raise RuntimeError(complaint(self, got, "at most one backward for every forward", hint))
         super().check_backward(steps)
+
+    def sequence_grad_input(self, input: Any, grad_output: Any) -> Any:
+        """Go back through all steps of `input`, one by one."""
+        steps = range(length_of(input))
+        grads = [self.update_grad_input(step_of(input, t), step_of(grad_output, t)) for t in reversed(steps)]
+        return stack_steps(grads[::-1])
+
+    def sequence_acc_grad_parameters(self, input: Any, grad_output: Any, scale: float = 1.0) -> None:
+        """Add the parameters' gradients of all steps of `input`, one by one."""
+        for t in reversed(range(length_of(input))):
+            self.acc_grad_parameters(step_of(input, t), step_of(grad_output, t), scale)
 
     # ---- sequences -----------------------------------------------------------------------------------------------
 

@@ -68,7 +68,8 @@ class Cell(AbstractRecurrent):
         self.input_size = self._checked_size("input_size", input_size)
         self.hidden_size = self._checked_size("hidden_size", input_size if hidden_size is None else hidden_size)
         self._batch_shape: tuple[int, ...] = ()
-        self._weights: Weights | None = None
+        self._weights: Weights | None = None  # packed for the forward pass
+        self._weights_back: Weights | None = None
         for name, shape in self.program().trace.parameters:
             self.add_parameter(name, np.zeros(shape, "float32"))
         self.reset(rng)
@@ -137,13 +138,12 @@ class Cell(AbstractRecurrent):
 
     def parameters_changed(self) -> None:
         """Drop the packed weights."""
-        self._weights = None
+        self._weights = self._weights_back = None
         super().parameters_changed()
 
     def __getstate__(self) -> dict[str, Any]:
-        return {
-            name: value for name, value in self.__dict__.items() if name not in ("_program", "_loops", "_weights")
-        } | {"_weights": None}
+        state = {name: value for name, value in self.__dict__.items() if name not in ("_program", "_loops")}
+        return state | {"_weights": None, "_weights_back": None}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
@@ -226,9 +226,9 @@ class Cell(AbstractRecurrent):
         return grad_x.reshape(input.shape[1:] if len(tape) == 1 else input.shape), first
 
     def _backward_weights(self) -> Weights:
-        if self._gone_back == 0 or self.__dict__.get("_packed_back") is None:
-            self._packed_back = self._loop().pack(self._parameters, backward=True)
-        return self._packed_back
+        if self._gone_back == 0 or self._weights_back is None:
+            self._weights_back = self._loop().pack(self._parameters, backward=True)
+        return self._weights_back
 
     def accumulate_step(self, record: Any, input: Array, scale: float) -> None:
         """Add one step's gradients of the parameters."""

@@ -8,9 +8,6 @@ from numrnn.errors import complaint, describe
 from numrnn.recurrent.abstract_recurrent import AbstractRecurrent
 from numrnn.table import leaves
 
-IN_A_SEQUENCE = object()
-"""The record of a step that was made as part of a whole sequence, which the modules inside remember themselves."""
-
 
 class CompositeRecurrent(AbstractRecurrent):
     """A recurrent module made of other modules, whose memory it keeps for every step."""
@@ -42,13 +39,18 @@ class CompositeRecurrent(AbstractRecurrent):
 
     def state_after(self, record: Any) -> list[Any]:
         """Return the state after a remembered step."""
-        self._check_stepped(record)
         return record["after"]
 
     def _check_stepped(self, record: Any) -> None:
-        if record is IN_A_SEQUENCE:
+        """Refuse to go back through one step of a sequence that was made as a whole."""
+        if record["in_sequence"]:
             expects = "the whole sequence at once, as it was made"
-            raise RuntimeError(complaint(self, "a call for one step of a sequence", expects))
+            raise RuntimeError(complaint(self, "a backward of one step of a sequence", expects))
+
+    def _is_whole(self, length: int) -> bool:
+        """Whether the next `length` steps to go back through were made as one sequence."""
+        end = len(self._records) - self._gone_back
+        return all(record["in_sequence"] for record in self._records[end - length : end])
 
     def forget(self, rows: Any = None) -> None:
         """Start a new sequence, in all rows of the batch or in `rows` only; see `AbstractRecurrent.forget`."""

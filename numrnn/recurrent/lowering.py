@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 from numrnn.equations import linear, relu, sigmoid, tanh
 from numrnn.layers import CAddTable, Linear, ReLU, Sigmoid, Tanh
 from numrnn.module import Module
 from numrnn.recurrent.cell import Cell
-from numrnn.table import is_table
+from numrnn.table import Array, is_table
 
 TRANSFERS = {Sigmoid: sigmoid, Tanh: tanh, ReLU: relu}
 
@@ -26,7 +27,7 @@ class LoweredRecurrence(Cell):
 
     def __init__(self, feedback: Linear, transfer: type[Module]) -> None:
         self.transfer, self.has_bias = transfer, feedback.has_bias
-        super().__init__(feedback.output_size, feedback.output_size)
+        super().__init__(feedback.output_size, feedback.output_size, rho=sys.maxsize)
 
     def equations(self, x, h):
         """Return the new output."""
@@ -40,6 +41,10 @@ class LoweredRecurrence(Cell):
         self.is_training = is_training
         self.forget()
         self.set_hidden_state(0, state)
+
+    def remembered_outputs(self) -> list[Array]:
+        """Return the outputs of the remembered steps, `(batch, features)` each."""
+        return [self.state_after(record)[0] for record in self._records]
 
 
 def has_equations(feedback: Module, transfer: Module, merge: Module) -> bool:

@@ -10,7 +10,7 @@ from numrnn.errors import complaint
 from numrnn.layers import CAddTable, Sigmoid
 from numrnn.layers.add import Add
 from numrnn.module import Module
-from numrnn.recurrent.composite import IN_A_SEQUENCE, CompositeRecurrent
+from numrnn.recurrent.composite import CompositeRecurrent
 from numrnn.recurrent.lowering import LoweredRecurrence, has_equations, lowered
 from numrnn.table import Array, add_tables, leaves, length_of, map_table, stack_steps, step_of
 
@@ -84,8 +84,7 @@ class Recurrent(CompositeRecurrent):
         output = transfer.forward(merged)
         self._starting_rows = None
         record = {"state": state, "mapped": mapped, "fed": fed, "merged": merged, "starting": starting}
-        record["after"] = [map_table(np.array, output)]
-        record["memory"] = self._children_memory()
+        record |= {"after": [map_table(np.array, output)], "memory": self._children_memory(), "in_sequence": False}
         return output, record["after"], record
 
     def backward_step(self, record: Any, input: Any, grad_output: Any, grad_state: Any) -> tuple[Any, list[Any]]:
@@ -150,12 +149,14 @@ class Recurrent(CompositeRecurrent):
         stepped = length if cell is None else int(self._state is None or self._starting_rows is not None)
         for t in range(stepped):
             output, state, record = self._recur(self._state, step_of(mapped, t), self._starting_rows)
-            self._advance([record], state)
+            self._advance([record | {"in_sequence": True}], state)
             outputs.append(output)
         if stepped < length:
             cell.begin(self._children["feedback"], self._state, self.is_training)
             outputs += list(cell.forward_sequence(mapped[stepped:]))
-            self._advance([IN_A_SEQUENCE] * (length - stepped), [cell.get_hidden_state()])
+            shape = mapped.shape[1:]
+            records = [{"after": [h.reshape(shape)], "in_sequence": True} for h in cell.remembered_outputs()]
+            self._advance(records or [{}] * (length - stepped), [cell.get_hidden_state()])
         self._input_shapes = [leaf.shape[1:] for leaf in leaves(input)]
         self._sequence = {"mapped": mapped, "cell": cell, "stepped": stepped}
         return stack_steps(outputs)
@@ -174,6 +175,8 @@ class Recurrent(CompositeRecurrent):
 
     def sequence_grad_input(self, input: Any, grad_output: Any) -> Any:
         """Go back through a sequence."""
+        if not self._is_whole(length_of(input)):
+            return super().sequence_grad_input(input, grad_output)
         mapped, cell, stepped = (self._sequence[name] for name in ("mapped", "cell", "stepped"))
         length, grads = length_of(input), []
         if stepped < length:
@@ -192,6 +195,9 @@ class Recurrent(CompositeRecurrent):
 
     def sequence_acc_grad_parameters(self, input: Any, grad_output: Any, scale: float = 1.0) -> None:
         """Let the modules add their parameters' gradients of all steps."""
+        if not self._records[-1]["in_sequence"]:
+            super().sequence_acc_grad_parameters(input, grad_output, scale)
+            return
         mapped, cell, stepped = (self._sequence[name] for name in ("mapped", "cell", "stepped"))
         if stepped < length_of(input):
             cell.sequence_acc_grad_parameters(mapped[stepped:], grad_output[stepped:], scale)

@@ -6,7 +6,7 @@ from typing import Any
 
 from numrnn.module import Module
 from numrnn.recurrent.abstract_recurrent import AbstractRecurrent
-from numrnn.recurrent.composite import IN_A_SEQUENCE, CompositeRecurrent
+from numrnn.recurrent.composite import CompositeRecurrent
 from numrnn.table import leaves, length_of, step_of
 
 
@@ -41,7 +41,7 @@ class Recursor(CompositeRecurrent):
     def forward_step(self, input: Any, state: Any) -> tuple[Any, list[Any], Any]:
         """Return (output, state, record) of one step; the state is inside the module."""
         output = self._children["module"].forward(input)
-        return output, [], {"memory": self._children_memory(), "after": []}
+        return output, [], {"memory": self._children_memory(), "after": [], "in_sequence": False}
 
     def backward_step(self, record: Any, input: Any, grad_output: Any, grad_state: Any) -> tuple[Any, list[Any]]:
         """Return the gradient of the input of one step."""
@@ -61,17 +61,22 @@ class Recursor(CompositeRecurrent):
         self.check_input(step_of(input, 0))
         output = self._children["module"].forward_sequence(input)
         self._input_shapes = [leaf.shape[1:] for leaf in leaves(input)]
-        self._advance([IN_A_SEQUENCE] * length_of(input), [])
+        self._advance([{"after": [], "in_sequence": True}] * length_of(input), [])
         return output
 
     def sequence_grad_input(self, input: Any, grad_output: Any) -> Any:
         """Go back through a sequence."""
+        if not self._is_whole(length_of(input)):
+            return super().sequence_grad_input(input, grad_output)
         grad_input = self._children["module"].sequence_grad_input(input, grad_output)
         self._went_back(length_of(input), [])
         return grad_input
 
     def sequence_acc_grad_parameters(self, input: Any, grad_output: Any, scale: float = 1.0) -> None:
         """Let the module add its parameters' gradients of all steps."""
+        if not self._records[-1]["in_sequence"]:
+            super().sequence_acc_grad_parameters(input, grad_output, scale)
+            return
         self._children["module"].sequence_acc_grad_parameters(input, grad_output, scale)
         self._accumulated += length_of(input)
 
