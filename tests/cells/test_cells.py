@@ -233,7 +233,9 @@ def test_parameters_have_the_names_shapes_and_order_of_the_original(row):
     cell = row.make(4, 6)
     assert [(name, array.shape) for name, array in cell.named_parameters()] == expected
     assert [array.shape for array in cell.parameters()[1]] == [shape for _, shape in expected]
-    assert all(array.dtype == "float32" and not gradient.any() for array, gradient in zip(*cell.parameters(), strict=True))
+    assert all(
+        array.dtype == "float32" and not gradient.any() for array, gradient in zip(*cell.parameters(), strict=True)
+    )
 
 
 def test_lstm_has_fifteen_parameters_and_twelve_without_peepholes():

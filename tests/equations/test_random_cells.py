@@ -39,9 +39,12 @@ class Drawn:
     def reference(self, arrays):
         """Return the states after every step, and how near they came to a kink."""
         language = OnArrays(arrays, self.suffixes)
+
+        def step(parameters, x, *states):
+            return carry_out(self.recipe, language, x, states)
+
         start = [arrays[f"start {k}"] for k in range(len(self.start))]
-        after = naive.run(lambda p, x, *states: carry_out(self.recipe, language, x, states), arrays, arrays["x"], *start)
-        return after, language.margin
+        return naive.run(step, arrays, arrays["x"], *start), language.margin
 
     def loss(self, arrays):
         after, _ = self.reference(arrays)
@@ -60,10 +63,7 @@ class Drawn:
         cell = self.cell.clone().astype("float64")
         cell.set_hidden_state(0, self.start)
         cell.set_grad_hidden_state(None, self.grad_last)
-        if stepwise:
-            output = np.stack([cell.forward(x) for x in self.x])
-        else:
-            output = cell.forward_sequence(self.x)
+        output = np.stack([cell.forward(x) for x in self.x]) if stepwise else cell.forward_sequence(self.x)
         last = _listed(cell.get_hidden_state())
         if stepwise:
             backwards = zip(self.x[::-1], self.grad_output[::-1], strict=True)
@@ -91,6 +91,7 @@ def _listed(states):
 def test_any_cell_is_its_equations(recipe, seed):
     drawn = Drawn(recipe, seed)
     assume(drawn.is_tame())
+    assume(drawn.cell.parameters()[0])  # the element type of a cell is that of its parameters
     note(drawn.cell.source())
     output, last, gradients = drawn.run()
 

@@ -1,0 +1,192 @@
+"""From equations to a program and its text: phases, what is stored where, and values that depend on each other."""
+
+import ast
+
+import numba
+import numpy as np
+import pytest
+
+import numrnn as nr
+from numrnn import equations as eq
+from numrnn.equations import linear, maximum, minimum, peephole, relu, sigmoid, tanh
+from numrnn.equations.emit import emit_blocks
+from tests import naive
+
+
+def names(values):
+    return [value.name for value in values]
+
+
+def maps(program):
+    return [[m.name for m in group.maps] for group in program.groups]
+
+
+def test_an_lstm_has_one_phase_and_keeps_its_gates_in_place_of_the_maps():
+    program = nr.LSTM(3, 4).program()
+    assert program.depth == 1
+    assert maps(program) == [["forget", "input", "candidate", "output"]]
+    assert len(program.products) == len(program.blocks) == 1
+    stored = {gate.name: value.name for value, gate in program.kept_in_group.items()}
+    assert stored == {"forget": "sigmoid", "input": "sigmoid", "candidate": "tanh", "output": "sigmoid"}
+    assert names(program.kept) == ["tanh"]
+    assert program.kept[0].arguments == (program.outputs[1],)  # tanh of the new cell
+    assert program.work == []
+
+
+def test_a_gru_has_two_phases():
+    program = nr.GRU(3, 4).program()
+    assert program.depth == 2
+    assert maps(program) == [["gates"], ["candidate"]]
+    assert [product.group.index for product in program.products] == [0, 1]
+    assert [block.level for block in program.blocks] == [1, 2]
+    assert names(program.kept) == ["multiply"]
+    assert len(program.kept_in_group) == 3
+
+
+class FourMaps(nr.Cell):
+    """Maps of x alone, of the state alone, of both, and of what other maps give."""
+
+    def equations(self, x, h):
+        a, b = linear("a", x), linear("b", h, bias=False)
+        c, d = linear("c", x, h), linear("d", h, x)
+        return tanh(a + b + c + d + linear("e", relu(a * b), size="hidden"))
+
+
+def test_maps_of_the_same_arguments_are_one_and_those_of_x_alone_are_outside_the_loop():
+    program = FourMaps(3, 4).program()
+    assert maps(program) == [["a"], ["b"], ["c"], ["d"], ["e"]]
+    assert [group.level for group in program.groups] == [0, 1, 1, 1, 2]
+    assert [product.group.index for product in program.products] == [1, 2, 3, 4]
+
+
+# ---- text ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("make", [nr.RNN, nr.LSTM, nr.FastLSTM, nr.GRU, FourMaps])
+def test_source_is_python_with_the_blocks_in_it(make):
+    cell = make(3, 4)
+    tree = ast.parse(cell.source())
+    functions = [node.name for node in tree.body if isinstance(node, ast.FunctionDef)]
+    assert {"forward", "backward", "block0", "block0_backward"} <= set(functions)
+    for block in emit_blocks(cell.program(), "float32").split("\n\n"):
+        assert block in cell.source()
+    assert ast.get_docstring(tree).startswith(f"Kernels of {make.__name__} for float32")
+
+
+def test_equal_cells_have_the_same_source_and_others_another():
+    source = nr.LSTM(3, 4).source()
+    assert nr.LSTM(5, 7).source() == source
+    assert nr.LSTM(3, 4).astype("float64").source() != source
+    assert nr.LSTM(3, 4, cell2gate=False).source() != source
+
+
+class Everything(nr.Cell):
+    """Every function that equations may use, and names that Python or the blocks use themselves."""
+
+    states = ("h", "c", "lambda")
+
+    def equations(self, x, h, c, m):
+        a, b, d = linear("in", x, h, parts=3)
+        e = eq.softplus(a) + eq.log(eq.exp(minimum(b, 1)) + 0.5) - eq.sqrt(abs(d) + 0.1)
+        f = maximum(sigmoid(e), tanh(a)) / (2 - relu(b) * -1) + 0.1 * c**2
+        g = minimum(linear("max", m, c, size="hidden"), linear("exp", 1 - f)) + peephole("float32", -m)
+        return sigmoid(linear("abs", g)), tanh(f - 0.5) * 3, linear("float64", h)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_every_function_compiles_and_computes_in_the_cells_element_type(dtype):
+    cell = Everything(3, 5).astype(dtype)
+    x = np.ones((2, 3), dtype)
+    output = cell.forward(x)
+    cell.backward(x, output)
+    assert output.dtype == dtype
+    assert all(np.isfinite(gradient).all() for gradient in cell.parameters()[1])
+    blocks = [value for name, value in vars(cell._loop().module).items() if name.startswith("block")]
+    assert len(blocks) == 2 * len(cell.program().blocks)
+    for block in blocks:
+        block.compile((getattr(numba, dtype),) * block.py_func.__code__.co_argcount)
+        for signature in block.nopython_signatures:
+            assert {str(t) for t in (*signature.args, *signature.return_type)} == {dtype}
+
+
+# ---- what is computed where ----------------------------------------------------------------------------------------
+
+
+class TwoNames(nr.Cell):
+    """Sizes of two names and as many channels; values of each depend on those of the other."""
+
+    def sizes(self):
+        return super().sizes() | {"other": self.hidden_size}
+
+    def equations(self, x, h):
+        p = linear("p", x, size="other")
+        v = tanh(h * sigmoid(p * h))
+        return sigmoid(p * v) + h * v
+
+
+class InputByElement(nr.Cell):
+    """A function of x alone, which a function of the state needs."""
+
+    def equations(self, x, h):
+        return tanh(sigmoid(h) * eq.sqrt(x * x + 1))
+
+
+class Swapped(nr.Cell):
+    """States that only move; nothing is ever multiplied with them."""
+
+    states = ("h", "c", "m")
+
+    def equations(self, x, h, c, m):
+        return c, m, h
+
+
+class WithoutState(nr.Cell):
+    """A function of x, from maps of maps."""
+
+    def equations(self, x, h):
+        return relu(linear("two", tanh(linear("one", x))))
+
+
+def _two_names(p, x, h):
+    a = x @ p["p_weight_x"].T + p["p_bias"]
+    v = np.tanh(h * naive.sigmoid(a * h))
+    return (naive.sigmoid(a * v) + h * v,)
+
+
+def _without_state(p, x, h):
+    inner = np.tanh(x @ p["one_weight_x"].T + p["one_bias"])
+    return (naive.relu(inner @ p["two_weight_0"].T + p["two_bias"]),)
+
+
+@pytest.mark.parametrize(
+    ("make", "step"),
+    [
+        (TwoNames, _two_names),
+        (InputByElement, lambda p, x, h: (np.tanh(naive.sigmoid(h) * np.sqrt(x * x + 1)),)),
+        (Swapped, lambda p, x, h, c, m: (c, m, h)),
+        (WithoutState, _without_state),
+    ],
+)
+def test_unusual_cells(make, step):
+    cell = make(4, 4)
+    rng = np.random.default_rng(0)
+    x, grad = rng.normal(0, 1, (2, 5, 3, 4)).astype("float32")
+    states = [rng.normal(0, 1, (3, 4)).astype("float32") for _ in cell.states]
+    cell.set_hidden_state(0, states)
+    expected = naive.run(step, cell.state_dict(), x, *states)[0]
+    np.testing.assert_allclose(cell.forward_sequence(x), expected, rtol=1e-5, atol=1e-6)
+
+    def loss(arrays):
+        outputs = naive.run(step, arrays, arrays["x"], *(arrays[name] for name in cell.states))[0]
+        return (np.array(outputs) * grad).sum()
+
+    arrays = cell.state_dict() | {"x": x} | dict(zip(cell.states, states, strict=True))
+    arrays = {name: array.astype("float64") for name, array in arrays.items()}
+    gradients = {"x": cell.backward_sequence(x, grad)}
+    gradients |= dict(zip(cell.state_dict(), cell.parameters()[1], strict=True))
+    grad_start = cell.get_grad_hidden_state(0)
+    gradients |= dict(zip(cell.states, grad_start if len(states) > 1 else [grad_start], strict=True))
+    for name, gradient in gradients.items():
+        direction = rng.normal(0, 1, gradient.shape)
+        found, derivative = (gradient * direction).sum(), naive.derivative(loss, arrays, name, direction)
+        assert abs(found - derivative) < 1e-4 * (1 + abs(derivative)), name

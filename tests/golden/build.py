@@ -1,0 +1,97 @@
+"""Making modules and criterions from the descriptions in traces.
+
+Positions, dimensions and indices of table elements are recorded from 1 and turned into numrnn's, which count from 0.
+"""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import numpy as np
+
+import numrnn as nr
+
+
+class Missing(Exception):
+    """What numrnn lacks to replay a recording: a class, an argument of one, or a method."""
+
+
+class Untranslated(Exception):
+    """What numrnn has by now, and the replay has to be taught how to use."""
+
+
+def require(name: str) -> Any:
+    """Return what numrnn calls by a name."""
+    if not hasattr(nr, name):
+        raise Missing(f"needs {name}")
+    return getattr(nr, name)
+
+
+def make(name: str, *args: Any, **options: Any) -> Any:
+    """Return an object of the class `name`."""
+    made = require(name)
+    for option in options:
+        if option not in inspect.signature(made).parameters:
+            raise Missing(f"needs {name}({option}=)")
+    return made(*args, **options)
+
+
+def build(description: dict[str, Any]) -> Any:
+    """Return the module or criterion that `description` describes."""
+    rest = dict(description)
+    kind = rest.pop("type")
+    masks = {method: rest.pop(f"{method}_dimensions", None) for method in ("mask_zero", "trim_zero")}
+    mode = rest.pop("remember", None)
+    made = _make_from(kind, [build(child) for child in rest.pop("children", [])], rest)
+    for method, dimensions in masks.items():
+        if dimensions is not None:
+            call(made, method, dimensions)
+    return made if mode is None else made.remember(mode)
+
+
+def _make_from(kind: str, children: list[Any], rest: dict[str, Any]) -> Any:
+    match kind:
+        case "Linear" | "FastLSTM" | "GRU" | "LSTM":
+            if "peepholes" in rest:
+                rest["cell2gate"] = rest.pop("peepholes")
+            return make(kind, rest.pop("input_size"), rest.pop("output_size"), **rest)
+        case "LookupTable":
+            padding = rest.pop("padding_value", 0)
+            if padding:
+                rest["padding_value"] = padding - 1
+            return make(kind, rest.pop("index_count"), rest.pop("output_size"), **rest)
+        case "SelectTable":
+            index = rest.pop("index")
+            return make(kind, index if index < 0 else index - 1, **rest)
+        case "Recurrent":
+            parts = {name: build(value) if isinstance(value, dict) else value for name, value in rest.items()}
+            return make(kind, **parts)
+        case "ConcatTable" | "ParallelTable" | "Recursor" | "Sequencer" | "Sequential":
+            return make(kind, *children, **rest)
+        case "Add":
+            return make(kind, rest.pop("size"), **rest)
+        case "Dropout" | "JoinTable" | "ClassNLLCriterion" | "MSECriterion" | "SequencerCriterion":
+            return make(kind, *children, **rest)
+    if not children and not rest:
+        return make(kind)
+    require(kind)
+    raise Untranslated(f"numrnn has {kind} now: build.py has to say how it is made from {rest}")
+
+
+def call(module: Any, method: str, *args: Any) -> None:
+    """Call a method that the module may lack."""
+    if not hasattr(module, method):
+        raise Missing(f"needs {type(module).__name__}.{method}()")
+    getattr(module, method)(*args)
+
+
+def with_parameters(module: nr.Module, values: list[np.ndarray]) -> nr.Module:
+    """Return the module in float64, with these parameters and gradients of zero."""
+    module.astype("float64")
+    parameters = module.parameters()[0]
+    assert [parameter.shape for parameter in parameters] == [value.shape for value in values]
+    for parameter, value in zip(parameters, values, strict=True):
+        parameter[...] = value
+    module.zero_grad_parameters()
+    return module

@@ -1,0 +1,150 @@
+"""What a case runs, as a description like those in traces; a case itself says it in words only."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+Description = dict[str, Any]
+
+SIZES = {"a": (4, 6), "b": (5, 17), "e": (4, 6)}
+"""Input and hidden features, by the first letter of a case's name."""
+STEPPED = ("FastLSTM", "GRU", "LSTM", "MuFuRu", "Recurrence", "Recurrent")
+"""Modules of one step, which a case of whole sequences has inside a Sequencer."""
+
+
+def describe(name: str, meta: dict[str, Any], arrays: dict[str, Any]) -> Description:
+    """Return the description of what the case `name` runs."""
+    if meta["kind"] == "criterion":
+        weights = meta.get("weights", arrays.get("weights"))
+        return _criterion(meta["module"], meta["args"], weights)
+    if meta["kind"] == "training":
+        return _program(name, arrays)
+    step = _module(name, meta["module"], meta["args"])
+    if meta["kind"] == "steps" or not (meta["module"] in STEPPED or "sequencer" in name):
+        return step
+    mode = re.search(r"remember_(both|train|eval|neither)", name)
+    return of("Sequencer", children=[step], **({"remember": mode[1]} if mode else {}))
+
+
+def of(kind: str, **rest: Any) -> Description:
+    """Return a description."""
+    return {"type": kind, **rest}
+
+
+def sized(kind: str, input_size: int, output_size: int, **rest: Any) -> Description:
+    """Return the description of a module that has these sizes."""
+    return of(kind, input_size=input_size, output_size=output_size, **rest)
+
+
+def lookup(index_count: int, output_size: int, **rest: Any) -> Description:
+    """Return the description of a lookup table."""
+    return of("LookupTable", index_count=index_count, output_size=output_size, **rest)
+
+
+def _module(name: str, kind: str, args: list[Any]) -> Description:
+    d, h = SIZES[name[0]]
+    match kind, args:
+        case "Linear", [int(), int()]:
+            return sized(kind, *args)
+        case "LookupTable", [count, size]:
+            return lookup(count, size)
+        case "LookupTable", [count, size, padding, max_norm, norm_type]:
+            return lookup(count, size, padding_value=padding, max_norm=max_norm, norm_type=norm_type)
+        case "Add", [size]:
+            return of(kind, size=size)
+        case "Dropout", [p]:
+            return of(kind, p=p)
+        case "JoinTable", [dimension, dimensions_of_a_sample]:
+            return of(kind, axis=dimension - dimensions_of_a_sample - 1)
+        case "SelectTable", [index]:
+            return of(kind, index=index)
+        case (("FastLSTM" | "GRU" | "LSTM"), [input_size, output_size, *rest]):
+            return sized(kind, input_size, output_size, **_cell_options(name, rest))
+        case "Recurrent", _:
+            return _recurrent(name, args)
+        case "Recursor", _:
+            return of(kind, children=[of("Sequential", children=[sized("FastLSTM", d, h), sized("Linear", h, d)])])
+        case "ConcatTable", _:
+            return of(kind, children=[sized("Linear", d, h), of("Identity")])
+        case "ParallelTable", _:
+            return of(kind, children=[sized("Linear", d, h), of("Tanh")])
+        case "Sequential", ["Linear", "Tanh", "Linear"]:
+            return of(kind, children=[sized("Linear", d, h), of("Tanh"), sized("Linear", h, d)])
+        case "Sequential", ["LSTM(D,H)", "GRU(H,H)", "Linear(H,D)"]:
+            return of(kind, children=[sized("LSTM", d, h), sized("GRU", h, h), sized("Linear", h, d)])
+        case "Sequential", ["SplitTable", *_]:
+            sequencer = of("Sequencer", children=[sized("GRU", d, h)])
+            last = [of("SelectTable", index=-1), sized("Linear", h, 2), of("LogSoftMax")]
+            return of(kind, children=[of("SplitTable", dimension=1), sequencer, *last])
+        case _, []:
+            return of(kind)
+    return of(kind, args=args)
+
+
+def _cell_options(name: str, args: list[Any]) -> Description:
+    options = {}
+    for arg in args:
+        key, value = arg.split("=") if isinstance(arg, str) else ("rho", str(arg))
+        options[{"cell2gate": "peepholes"}.get(key, key)] = json.loads(value)
+    if "rho2" in name:
+        options["rho"] = 2
+    if "mask_zero" in name:
+        options["mask_zero_dimensions"] = 1
+    return options
+
+
+def _recurrent(name: str, args: list[str]) -> Description:
+    d, h = SIZES[name[0]]
+    parts = {"start": h, "input": sized("Linear", d, h), "feedback": sized("Linear", h, h), "transfer": of("Sigmoid")}
+    for arg in args:
+        if arg.startswith("start module"):
+            parts["start"] = sized("Linear", h, h)
+        elif arg.startswith("LookupTable"):
+            parts["input"] = lookup(2 * h + 1, h)
+        elif arg in ("ReLU", "Sigmoid", "Tanh"):
+            parts["transfer"] = of(arg)
+        elif arg.startswith("rho="):
+            parts["rho"] = int(arg[4:])
+        elif arg.startswith("merge="):
+            parts["merge"] = of(arg[6:])
+        else:
+            assert arg in (f"start={h}", "Linear(D,H)", "Linear(H,H)"), arg
+    return of("Recurrent", **parts)
+
+
+def _program(name: str, arrays: dict[str, Any]) -> Description:
+    parameters = sum(key.startswith("param.") for key in arrays)
+    words, h = arrays[f"param.{parameters - 2}"].shape  # the weight of the last Linear
+    first = {
+        "program_rnn": [_words_recurrent(words, h)],
+        "program_lstm": [lookup(words, h), sized("LSTM", h, h)],
+        "program_gru_stack": [lookup(words, h), sized("GRU", h, h), sized("FastLSTM", h, h)],
+        "tutorial_rnn": [_words_recurrent(words, h)],
+        "tutorial_lstm": [lookup(words, h), sized("LSTM", h, h)],
+    }[name[2:]]
+    steps = [*first, sized("Linear", h, words), of("LogSoftMax")]
+    return of("Sequential", children=[of("Sequencer", children=[step]) for step in steps])
+
+
+def _words_recurrent(words: int, h: int) -> Description:
+    feedback, transfer = sized("Linear", h, h), of("Sigmoid")
+    return of("Recurrent", start=h, input=lookup(words, h), feedback=feedback, transfer=transfer)
+
+
+def _criterion(kind: str, args: list[Any], weights: Any) -> Description:
+    rest: dict[str, Any] = {}
+    if kind == "SequencerCriterion":
+        inner, args = args[0], args[1:]
+        rest["children"] = [_criterion(re.match(r"\w+", inner)[0], inner.split()[1:], None)]
+    for arg in map(str, args):
+        if arg.startswith("sizeAverage="):
+            rest["size_average"] = arg == "sizeAverage=true"
+        elif arg == "weights":
+            rest["weights"] = weights
+        elif arg.startswith("ignoreIndex"):
+            rest["ignore_index"] = int(re.search(r"\d+", arg)[0])
+        else:
+            rest.setdefault("args", []).append(arg)
+    return of(kind, **rest)
