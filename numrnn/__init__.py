@@ -14,6 +14,7 @@ __version__ = "0.1.0"
 
 from numrnn import interop as interop
 from numrnn import optim as optim
+from numrnn import testing as testing
 from numrnn.cells import GRU as GRU
 from numrnn.cells import LSTM as LSTM
 from numrnn.cells import RNN as RNN

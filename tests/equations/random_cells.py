@@ -64,48 +64,63 @@ def recipes(draw: Any) -> Recipe:
         sizes["other"] = sizes["hidden"]  # two names for one size
     names = ("h", "c", "m")[: draw(st.integers(1, 3))]
     state_sizes = {name: draw(st.sampled_from(["hidden", "hidden", "other"])) for name in names}
+
     values = [sizes["input"], *(sizes[size] for size in state_sizes.values())]  # number of channels of each
-    instructions = []
+    instructions: list[tuple] = []
+    unused = set(range(len(values)))
+
+    def of_width(channels: int) -> list[int]:
+        return [k for k in reversed(range(len(values))) if values[k] == channels]  # the latest first
+
+    def instruct(channels: int, parts: int, kind: str, arguments: tuple[int, ...], *rest: Any) -> None:
+        instructions.append((kind, arguments, *rest))
+        unused.difference_update(arguments)
+        unused.update(range(len(values), len(values) + parts))
+        values.extend([channels] * parts)
+
     kinds = st.sampled_from(["linear", "linear", "unary", "unary", "unary", "binary", "binary", "peephole"])
-    for number in range(draw(st.integers(5, 14))):
-        kind = draw(kinds)
-        recent = st.integers(0, len(values) - 1).map(lambda k, last=len(values) - 1: last - k)
+    for number in range(draw(st.integers(4, 9))):
+        kind, a = draw(kinds), len(values) - 1 - draw(st.integers(0, len(values) - 1))
         if kind == "linear":
-            arguments = tuple(draw(st.lists(recent, min_size=1, max_size=3, unique=True)))
+            more = draw(st.sets(st.integers(0, len(values) - 1), max_size=2)) - {a}
             size, parts, bias = draw(st.sampled_from(list(sizes))), draw(st.integers(1, 3)), draw(st.booleans())
-            instructions.append((kind, f"map{number}", arguments, size, parts, bias))
-            values += [sizes[size]] * parts
+            instruct(sizes[size], parts, "linear", (a, *sorted(more)), f"map{number}", size, parts, bias)
         elif kind == "peephole":
-            instructions.append((kind, f"diagonal{number}", draw(recent)))
-            values.append(values[instructions[-1][-1]])
+            instruct(values[a], 1, "peephole", (a,), f"diagonal{number}")
         elif kind == "unary":
-            instructions.append((draw(st.sampled_from(list(UNARY))), draw(recent)))
-            values.append(values[instructions[-1][-1]])
+            instruct(values[a], 1, draw(st.sampled_from(list(UNARY))), (a,))
         else:
-            a = draw(recent)
-            b = draw(st.sampled_from([k for k, channels in enumerate(values) if channels == values[a]]))
-            instructions.append((draw(st.sampled_from(list(BINARY))), a, b))
-            values.append(values[a])
-    results = []
-    for size in state_sizes.values():
-        fitting = [k for k, channels in enumerate(values) if channels == sizes[size]]
-        results.append(draw(st.sampled_from(fitting[::-1][:6])))
+            b = draw(st.sampled_from(of_width(values[a])))
+            instruct(values[a], 1, draw(st.sampled_from(list(BINARY))), (a, b))
+
+    # New states are anything that there is. In most cells, all that no one has used so far goes into the output.
+    output_size = state_sizes["h"]
+    results = [draw(st.sampled_from(of_width(sizes[size])[:6])) for size in state_sizes.values()]
+    if draw(st.integers(0, 4)):
+        unused.difference_update(results[1:])
+        foreign = tuple(k for k in sorted(unused) if values[k] != sizes[output_size])
+        if foreign:
+            instruct(sizes[output_size], 1, "linear", foreign, "rest", output_size, 1, False)
+        instruct(sizes[output_size], 1, "sum", (results[0], *sorted(unused - {results[0]})))
+        results[0] = len(values) - 1
     return Recipe(sizes, state_sizes, tuple(instructions), tuple(results))
 
 
 def carry_out(recipe: Recipe, language: Any, x: Any, states: Any) -> tuple[Any, ...]:
     """Return the new states from the input and the old states."""
     values = [x, *states]
-    for kind, *rest in recipe.instructions:
+    for kind, chosen, *rest in recipe.instructions:
+        arguments = [values[k] for k in chosen]
         if kind == "linear":
-            name, arguments, size, parts, bias = rest
-            result = language.linear(name, *(values[k] for k in arguments), size=size, parts=parts, bias=bias)
+            name, size, parts, bias = rest
+            result = language.linear(name, *arguments, size=size, parts=parts, bias=bias)
             values += [result] if parts == 1 else list(result)
         elif kind == "peephole":
-            values.append(language.peephole(rest[0], values[rest[1]]))
+            values.append(language.peephole(rest[0], *arguments))
+        elif kind == "sum":
+            values.append(sum(arguments[1:], start=0.5 * arguments[0]))
         else:
-            function = UNARY.get(kind) or BINARY[kind]
-            values.append(function(language, *(values[k] for k in rest)))
+            values.append((UNARY.get(kind) or BINARY[kind])(language, *arguments))
     return tuple(values[k] for k in recipe.results)
 
 

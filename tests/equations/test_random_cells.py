@@ -89,7 +89,11 @@ def _listed(states):
 )
 @given(recipe=recipes(), seed=st.integers(0, 99))
 def test_any_cell_is_its_equations(recipe, seed):
-    drawn = Drawn(recipe, seed)
+    try:
+        drawn = Drawn(recipe, seed)
+    except ValueError as error:  # two instructions that come to the same, for one map
+        assume("the same argument twice" not in str(error))
+        raise
     assume(drawn.is_tame())
     assume(drawn.cell.parameters()[0])  # the element type of a cell is that of its parameters
     note(drawn.cell.source())

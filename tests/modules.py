@@ -1,0 +1,283 @@
+"""Every module and every criterion of the library once: how to make it, and how to draw what it takes.
+
+The generic tests run over these tables, so a new module needs one line here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from hypothesis import strategies as st
+
+import numrnn as nr
+
+LETTERS = 7  # of the lookup tables
+Draw = Callable[["Sizes", np.random.Generator], Any]
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Sizes of one example; `rows` is () for a lone sample."""
+
+    rows: tuple[int, ...]
+    features: int
+    hidden: int
+    time: int
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A line of the table."""
+
+    build: Callable[[Sizes], nr.Module]
+    draw: Draw
+    """Draws one step of input; for a sequencer, and what is made of sequencers, a whole sequence."""
+    is_exact: bool = True
+    """Whether a Sequencer gives bit for bit what stepping gives."""
+    is_row_wise: bool = True
+    """Whether samples do not depend on each other."""
+    needs_rows: bool = False
+
+    def make(self, sizes: Sizes, seed: int = 0) -> nr.Module:
+        nr.seed(seed)
+        return self.build(sizes).astype("float64")
+
+    def sizes(self) -> st.SearchStrategy[Sizes]:
+        """Return a strategy for sizes that this module takes."""
+        widths = st.one_of(st.integers(1, 6), st.sampled_from([16, 17, 33]))
+        batches = st.integers(1, 5).map(lambda batch: (batch,))
+        rows = batches if self.needs_rows else st.one_of(batches, st.just(()))
+        return st.builds(Sizes, rows=rows, features=widths, hidden=widths, time=st.integers(1, 6))
+
+
+# ---- inputs ------------------------------------------------------------------------------------------------------
+
+
+def features(s: Sizes, rng: np.random.Generator) -> np.ndarray:
+    return rng.normal(size=(*s.rows, s.features))
+
+
+def hidden(s: Sizes, rng: np.random.Generator) -> np.ndarray:
+    return rng.normal(size=(*s.rows, s.hidden))
+
+
+def letters(s: Sizes, rng: np.random.Generator) -> np.ndarray:
+    return np.asarray(rng.integers(0, LETTERS, s.rows))
+
+
+def table(*draws: Any) -> Draw:
+    """Return what draws a table of a structure."""
+    return lambda s, rng: [(table(*draw) if isinstance(draw, list) else draw)(s, rng) for draw in draws]
+
+
+def sequence(draw: Draw) -> Draw:
+    """Return what draws a sequence of steps: an array, or a table of tables."""
+
+    def draw_sequence(s: Sizes, rng: np.random.Generator) -> Any:
+        steps = [draw(s, rng) for _ in range(s.time)]
+        return steps if isinstance(steps[0], list) else np.stack(steps)
+
+    return draw_sequence
+
+
+# ---- modules -----------------------------------------------------------------------------------------------------
+
+
+def recurrent(s: Sizes, *rest: Any, start: Any = None, input: Any = None, feedback: Any = None, **more: Any) -> Any:
+    """Return a Recurrent from `features` to `hidden`."""
+    return nr.Recurrent(
+        s.hidden if start is None else start,
+        nr.Linear(s.features, s.hidden) if input is None else input,
+        nr.Linear(s.hidden, s.hidden) if feedback is None else feedback,
+        *rest,
+        **more,
+    )
+
+
+def language_model(s: Sizes) -> nr.Module:
+    return nr.Sequential(
+        nr.LookupTable(LETTERS, s.features), nr.GRU(s.features, s.hidden), nr.Linear(s.hidden, LETTERS), nr.LogSoftMax()
+    )
+
+
+def branches(s: Sizes) -> nr.Module:
+    """Return containers in containers, with recurrent modules and dropout in the branches."""
+    deep = nr.Sequential(nr.FastLSTM(s.features, s.hidden), nr.Dropout(0.3), nr.Linear(s.hidden, s.hidden))
+    wide = nr.ConcatTable(deep, nr.RNN(s.features, s.hidden), nr.Sequential(nr.Dropout(0.2), nr.GRU(s.features, s.hidden)))
+    both = nr.ParallelTable(nr.Sequential(wide, nr.CAddTable()), nr.Sequential(nr.Identity(), nr.Tanh()))
+    return nr.Sequential(both, nr.JoinTable(), nr.Linear(s.hidden + s.features, s.hidden))
+
+
+def graph_of_lstms(s: Sizes) -> nr.Module:
+    """Return a graph with two inputs, a fan-out, an annotated node and two outputs."""
+    x, word = nr.Input("x"), nr.Input("word")
+    h = nr.LSTM(s.features, s.hidden)(x)
+    e = nr.GRU(s.features, s.hidden)(nr.LookupTable(LETTERS, s.features)(word)).annotate("words")
+    both = nr.CAddTable()([nr.Dropout(0.3)(h), e])
+    return nr.Graph([x, word], [nr.Linear(s.hidden, s.features)(both), [nr.Sigmoid()(h), x]])
+
+
+def graph_with_shared_modules(s: Sizes) -> nr.Module:
+    """Return a graph in which a Linear and a Dropout are used twice."""
+    x, linear, dropout = nr.Input("x"), nr.Linear(s.features, s.features), nr.Dropout(0.3)
+    first = nr.Tanh()(linear(dropout(x)))
+    return nr.Graph(x, nr.CMulTable()([linear(dropout(first)), first]))
+
+
+MODULES: dict[str, Entry] = {
+    # layers
+    "Linear": Entry(lambda s: nr.Linear(s.features, s.hidden), features),
+    "Linear without bias": Entry(lambda s: nr.Linear(s.features, s.hidden, bias=False), features),
+    "Add": Entry(lambda s: nr.Add(s.features), features),
+    "LookupTable": Entry(lambda s: nr.LookupTable(LETTERS, s.features), letters),
+    "Sigmoid": Entry(lambda s: nr.Sigmoid(), features),
+    "Tanh": Entry(lambda s: nr.Tanh(), features),
+    "ReLU": Entry(lambda s: nr.ReLU(), features),
+    "LogSoftMax": Entry(lambda s: nr.LogSoftMax(), features),
+    "Dropout": Entry(lambda s: nr.Dropout(0.4), features),
+    "Identity": Entry(lambda s: nr.Identity(), features),
+    "Identity of a table": Entry(lambda s: nr.Identity(), table(features, [letters, hidden])),
+    "CAddTable": Entry(lambda s: nr.CAddTable(), table(features, features, features)),
+    "CSubTable": Entry(lambda s: nr.CSubTable(), table(features, features)),
+    "CMulTable": Entry(lambda s: nr.CMulTable(), table(features, features, features)),
+    "JoinTable": Entry(lambda s: nr.JoinTable(), table(features, hidden)),
+    "JoinTable of rows": Entry(lambda s: nr.JoinTable(0), table(features, features), is_row_wise=False),
+    "SelectTable": Entry(lambda s: nr.SelectTable(-2), table(letters, features, [hidden])),
+    "FlattenTable": Entry(lambda s: nr.FlattenTable(), table([features, [letters]], hidden)),
+    # containers
+    "Sequential": Entry(lambda s: nr.Sequential(nr.Linear(s.features, s.hidden), nr.Tanh()), features),
+    "Sequential, empty": Entry(lambda s: nr.Sequential(), features),
+    "Sequential of cells": Entry(
+        lambda s: nr.Sequential(nr.LSTM(s.features, s.hidden), nr.Linear(s.hidden, 4), nr.GRU(4)), features
+    ),
+    "Sequential with dropout first": Entry(
+        lambda s: nr.Sequential(nr.Dropout(0.4), nr.Linear(s.features, s.hidden)), features
+    ),
+    "ConcatTable": Entry(lambda s: nr.ConcatTable(nr.Linear(s.features, s.hidden), nr.LSTM(s.features, 3)), features),
+    "ParallelTable": Entry(
+        lambda s: nr.ParallelTable(nr.LookupTable(LETTERS, 3), nr.RNN(s.features, s.hidden)), table(letters, features)
+    ),
+    "branches": Entry(branches, table(features, features)),
+    "language model": Entry(language_model, letters),
+    # graphs
+    "Graph": Entry(graph_of_lstms, table(features, letters)),
+    "Graph with shared modules": Entry(graph_with_shared_modules, features, is_exact=False),
+    # cells
+    "RNN": Entry(lambda s: nr.RNN(s.features, s.hidden), features),
+    "RNN with relu": Entry(lambda s: nr.RNN(s.features, s.hidden, nonlinearity="relu"), features),
+    "LSTM": Entry(lambda s: nr.LSTM(s.features, s.hidden), features),
+    "LSTM without peepholes": Entry(lambda s: nr.LSTM(s.features, s.hidden, cell2gate=False), features),
+    "FastLSTM": Entry(lambda s: nr.FastLSTM(s.features, s.hidden), features),
+    "GRU": Entry(lambda s: nr.GRU(s.features, s.hidden), features),
+    # recurrences made of modules
+    "Recurrent": Entry(lambda s: recurrent(s), features, is_exact=False),
+    "Recurrent with Tanh": Entry(lambda s: recurrent(s, nr.Tanh()), features, is_exact=False),
+    "Recurrent with ReLU": Entry(lambda s: recurrent(s, nr.ReLU()), features, is_exact=False),
+    "Recurrent of letters": Entry(
+        lambda s: recurrent(s, input=nr.LookupTable(LETTERS, s.hidden)), letters, is_exact=False
+    ),
+    "Recurrent with a start module": Entry(
+        lambda s: recurrent(s, nr.Tanh(), start=nr.Linear(s.hidden, s.hidden)), features, is_exact=False
+    ),
+    "Recurrent with CMulTable": Entry(lambda s: recurrent(s, nr.Tanh(), merge=nr.CMulTable()), features, is_exact=False),
+    "Recurrent of larger parts": Entry(
+        lambda s: recurrent(
+            s,
+            nr.Sequential(nr.Linear(s.hidden, s.hidden), nr.Dropout(0.3), nr.Tanh()),
+            input=nr.Sequential(nr.Dropout(0.3), nr.GRU(s.features, s.hidden)),
+            feedback=nr.Sequential(nr.Linear(s.hidden, 3, bias=False), nr.FastLSTM(3, s.hidden)),
+            merge=nr.Sequential(nr.JoinTable(), nr.Linear(2 * s.hidden, s.hidden)),
+        ),
+        features,
+        is_exact=False,
+    ),
+    "Recursor": Entry(lambda s: nr.Recursor(nr.Linear(s.features, s.hidden)), features),
+    "Recursor of a stack": Entry(
+        lambda s: nr.Recursor(
+            nr.Sequential(nr.LSTM(s.features, s.hidden), nr.Dropout(0.3), recurrent(Sizes((), s.hidden, 3, 1)))
+        ),
+        features,
+        is_exact=False,
+    ),
+    # whole sequences
+    "Sequencer": Entry(lambda s: nr.Sequencer(nr.Linear(s.features, s.hidden)), sequence(features)),
+    "Sequencer of a cell": Entry(lambda s: nr.Sequencer(nr.LSTM(s.features, s.hidden)), sequence(features)),
+    "Sequencer of a language model": Entry(lambda s: nr.Sequencer(language_model(s)), sequence(letters)),
+    "Sequencer of a Recurrent": Entry(lambda s: nr.Sequencer(recurrent(s)), sequence(features)),
+    "Sequencer of tables": Entry(lambda s: nr.Sequencer(branches(s)), sequence(table(features, features))),
+    "Sequencer of a Graph": Entry(lambda s: nr.Sequencer(graph_of_lstms(s)), sequence(table(features, letters))),
+    "Sequencer of what mixes rows": Entry(
+        lambda s: nr.Sequencer(nr.Sequential(nr.ConcatTable(nr.Tanh(), nr.RNN(s.features)), nr.JoinTable(0))),
+        sequence(features),
+        is_row_wise=False,
+    ),
+    "Sequential of Sequencers": Entry(
+        lambda s: nr.Sequential(
+            nr.Sequencer(nr.GRU(s.features, s.hidden)), nr.Sequencer(recurrent(Sizes((), s.hidden, 3, 1)))
+        ),
+        sequence(features),
+        is_exact=False,
+        is_row_wise=False,
+    ),
+    "Sequencer of a Sequencer": Entry(
+        lambda s: nr.Sequencer(nr.Sequential(nr.Sequencer(nr.LSTM(s.features, s.hidden)), nr.Dropout(0.3))),
+        sequence(sequence(features)),
+        is_row_wise=False,
+    ),
+}
+
+OF_ONE_STEP = {name: entry for name, entry in MODULES.items() if not name.startswith("Sequencer")}
+
+
+# ---- criterions --------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class CriterionEntry:
+    """A line of the table of criterions; `draw` gives an input and a target."""
+
+    make: Callable[[Sizes], nr.Criterion]
+    draw: Draw
+
+
+def scores_and_classes(s: Sizes, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    return rng.normal(size=(*s.rows, LETTERS)), letters(s, rng)
+
+
+def scores_and_some_ignored(s: Sizes, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    scores, classes = scores_and_classes(s, rng)
+    return scores, np.where(rng.random(classes.shape) < 0.3, -1, classes)
+
+
+def sequences(draw: Draw, ragged: bool = False) -> Draw:
+    """Return what draws tables of inputs and targets; if ragged, every step has a batch size of its own."""
+
+    def draw_sequences(s: Sizes, rng: np.random.Generator) -> tuple[Any, Any]:
+        rows = [(int(rng.integers(1, 4)),) if ragged else s.rows for _ in range(s.time)]
+        steps = [draw(Sizes(r, s.features, s.hidden, s.time), rng) for r in rows]
+        return [x for x, _ in steps], [y for _, y in steps]
+
+    return draw_sequences
+
+
+WEIGHTS = np.arange(LETTERS) / 3
+
+CRITERIONS: dict[str, CriterionEntry] = {
+    "MSECriterion": CriterionEntry(lambda s: nr.MSECriterion(), table(features, features)),
+    "MSECriterion, sum": CriterionEntry(lambda s: nr.MSECriterion(size_average=False), table(features, features)),
+    "ClassNLLCriterion": CriterionEntry(lambda s: nr.ClassNLLCriterion(), scores_and_classes),
+    "ClassNLLCriterion, weights": CriterionEntry(lambda s: nr.ClassNLLCriterion(weights=WEIGHTS), scores_and_classes),
+    "ClassNLLCriterion, ignored": CriterionEntry(
+        lambda s: nr.ClassNLLCriterion(size_average=False, ignore_index=-1), scores_and_some_ignored
+    ),
+    "SequencerCriterion": CriterionEntry(
+        lambda s: nr.SequencerCriterion(nr.ClassNLLCriterion()), sequences(scores_and_classes)
+    ),
+    "SequencerCriterion, mean": CriterionEntry(
+        lambda s: nr.SequencerCriterion(nr.MSECriterion(), size_average=True),
+        sequences(table(features, features), ragged=True),
+    ),
+}
