@@ -1,7 +1,7 @@
 """The tutorial's first program: a plain recurrent network that learns to predict a random sequence by heart.
 
     python examples/permutation_rnn.py                    # the sizes of the tutorial; about a minute
-    python examples/permutation_rnn.py --n-index 100      # a hundred numbers only: the same in half the time
+    python examples/permutation_rnn.py --n-index 100      # a hundred numbers only; 15 seconds
     python examples/permutation_rnn.py --span 10000       # read all of the permutation, as the tutorial does
 
 The numbers 0 .. n_index-1 in random order are read in a circle of `span` numbers, by ten readers that begin at chance

@@ -93,7 +93,8 @@ def recipes(draw: Any) -> Recipe:
             b = draw(st.sampled_from(of_width(values[a])))
             instruct(values[a], 1, draw(st.sampled_from(list(BINARY))), (a, b))
 
-    # New states are anything that there is. In most cells, all that no one has used so far goes into the output.
+    # New states are anything that there is. In most cells, all that no one has used so far goes into the output, and
+    # some of the rest once more.
     output_size = state_sizes["h"]
     results = [draw(st.sampled_from(of_width(sizes[size])[:6])) for size in state_sizes.values()]
     if draw(st.integers(0, 4)):
@@ -101,7 +102,9 @@ def recipes(draw: Any) -> Recipe:
         foreign = tuple(k for k in sorted(unused) if values[k] != sizes[output_size])
         if foreign:
             instruct(sizes[output_size], 1, "linear", foreign, "rest", output_size, 1, False)
-        instruct(sizes[output_size], 1, "sum", (results[0], *sorted(unused - {results[0]})))
+        again = draw(st.sets(st.sampled_from(of_width(sizes[output_size])), max_size=3))
+        mine = {k for k in unused if values[k] == sizes[output_size]} | again
+        instruct(sizes[output_size], 1, "sum", (results[0], *sorted(mine - {results[0]})))
         results[0] = len(values) - 1
     return Recipe(sizes, state_sizes, tuple(instructions), tuple(results))
 

@@ -140,6 +140,22 @@ class Swapped(nr.Cell):
         return c, m, h
 
 
+class ReadLater(nr.Cell):
+    """A map that is read again after the next product, whose place is therefore not free for its sigmoid."""
+
+    def equations(self, x, h):
+        a = linear("a", x, h)
+        return tanh(linear("b", sigmoid(a) * h)) + a
+
+
+class ReadBackwards(nr.Cell):
+    """Maps that the backward pass reads, whose places are therefore not free for what is made of them."""
+
+    def equations(self, x, h):
+        a, b = linear("a", x, h), linear("b", x, h)
+        return sigmoid(a) * a + tanh(b) * relu(b)
+
+
 class WithoutState(nr.Cell):
     """A function of x, from maps of maps."""
 
@@ -153,6 +169,16 @@ def _two_names(p, x, h):
     return (naive.sigmoid(a * v) + h * v,)
 
 
+def _read_later(p, x, h):
+    a = naive.affine(p, "a", x=x, h=h)
+    return (np.tanh(naive.affine(p, "b", h=naive.sigmoid(a) * h)) + a,)
+
+
+def _read_backwards(p, x, h):
+    a, b = (naive.affine(p, name, x=x, h=h) for name in "ab")
+    return (naive.sigmoid(a) * a + np.tanh(b) * naive.relu(b),)
+
+
 def _without_state(p, x, h):
     inner = np.tanh(x @ p["one_weight_x"].T + p["one_bias"])
     return (naive.relu(inner @ p["two_weight_0"].T + p["two_bias"]),)
@@ -164,6 +190,8 @@ def _without_state(p, x, h):
         (TwoNames, _two_names),
         (InputByElement, lambda p, x, h: (np.tanh(naive.sigmoid(h) * np.sqrt(x * x + 1)),)),
         (Swapped, lambda p, x, h, c, m: (c, m, h)),
+        (ReadLater, _read_later),
+        (ReadBackwards, _read_backwards),
         (WithoutState, _without_state),
     ],
 )

@@ -29,7 +29,7 @@ def test_a_new_network_knows_nothing_about_the_permutation(name):
     assert errors(printed) == [pytest.approx(math.log(10000), abs=0.1)]
 
 
-@pytest.mark.parametrize(("name", "reached"), [("permutation_rnn.py", 2.6), ("permutation_lstm.py", 0.1)])
+@pytest.mark.parametrize(("name", "reached"), [("permutation_rnn.py", 3.2), ("permutation_lstm.py", 0.1)])
 def test_a_permutation_of_a_hundred_numbers_is_learned(name, reached):
     falling = errors(run(name, "--n-index", 100, "--iterations", 1000))
     assert len(falling) == 11

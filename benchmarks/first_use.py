@@ -1,0 +1,93 @@
+"""The time until a cell gives its first result, with an empty cache of compiled kernels and with a full one.
+
+    python -m benchmarks.first_use
+    python -m benchmarks.first_use --cell GRU --repeats 9
+
+Every run is a process of its own. A cold run begins with an empty folder for everything that is kept: the emitted
+programs of cells and all machine code, that of the library's own kernels included. A warm run finds what a cold one
+left.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+PROGRAM = """
+import json, sys, time
+
+times = {}
+start = time.perf_counter()
+for name in ("numpy", "numba", "numrnn"):
+    __import__(name)
+    times[f"import {name}"] = time.perf_counter() - start - sum(times.values())
+import numpy
+import numrnn as nr
+
+cell, sizes = sys.argv[1], json.loads(sys.argv[2])
+x = numpy.zeros((sizes["steps"], sizes["batch"], sizes["input"]), "float32")
+model = nr.Sequencer(getattr(nr, cell)(sizes["input"], sizes["hidden"]))
+for which in ("first", "second"):
+    start = time.perf_counter()
+    output = model.forward(x)
+    middle = time.perf_counter()
+    model.backward(x, output)
+    end = time.perf_counter()
+    times |= {f"{which} forward": middle - start, f"{which} backward": end - middle}
+times["imports and first use"] = sum(list(times.values())[:5])
+print(json.dumps(times))
+"""
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--cell", default="LSTM", help="name of the cell")
+    parser.add_argument("--repeats", type=int, default=5, help="runs of each kind; their median is shown")
+    parser.add_argument("--steps", type=int, default=50)
+    parser.add_argument("--batch", type=int, default=32)
+    parser.add_argument("--input", type=int, default=64)
+    parser.add_argument("--hidden", type=int, default=128)
+    return parser.parse_args()
+
+
+def measure(folder: str, options: argparse.Namespace) -> dict[str, float]:
+    """Run the program in a new process that keeps everything in `folder`; return its times in seconds."""
+    caches = {"NUMRNN_CACHE_DIR": str(Path(folder, "programs")), "NUMBA_CACHE_DIR": str(Path(folder, "machine_code"))}
+    sizes = {name: getattr(options, name) for name in ("steps", "batch", "input", "hidden")}
+    command = [sys.executable, "-c", PROGRAM, options.cell, json.dumps(sizes)]
+    done = subprocess.run(command, env=os.environ | caches, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SystemExit(done.stderr)
+    return json.loads(done.stdout)
+
+
+def size_of(folder: str) -> int:
+    """Return the number of bytes in a folder."""
+    return sum(path.stat().st_size for path in Path(folder).rglob("*") if path.is_file())
+
+
+def main() -> None:
+    options = arguments()
+    cold, warm = [], []
+    for _ in range(options.repeats):
+        with tempfile.TemporaryDirectory() as folder:
+            cold.append(measure(folder, options))
+            warm.append(measure(folder, options))
+            kept = size_of(folder)
+    print(
+        f"{options.cell}({options.input} -> {options.hidden}), float32, {options.steps} steps, batch {options.batch}; "
+        f"seconds, medians of {options.repeats}\n"
+    )
+    print(f"{'':30}{'cold cache':>12}{'warm cache':>12}")
+    for name in cold[0]:
+        row = (statistics.median(run[name] for run in runs) for runs in (cold, warm))
+        print(f"{name:30}" + "".join(f"{seconds:12.4f}" for seconds in row))
+    print(f"\nthe cache then holds {kept / 1e6:.1f} MB")
+
+
+if __name__ == "__main__":
+    main()
