@@ -5,7 +5,7 @@ import textwrap
 
 import griffe
 
-SIGNS = {r"\sigma": "σ", r"\tanh": "tanh", r"\,": "·", "&=": "="}
+SIGNS = {r"\sigma": "\N{GREEK SMALL LETTER SIGMA}", r"\tanh": "tanh", r"\,": "·", "&=": "="}
 BLOCK = re.compile(r"\.\. math::\n((?:[ \t]+\S.*\n?|\n)+)")
 INLINE = re.compile(r":math:`([^`]*)`")
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from numrnn.errors import complaint, describe
 from numrnn.module import Module
-from numrnn.table import add_tables, is_table
+from numrnn.table import add_tables, copy_gradient, copy_table, is_table
 
 Apply = Callable[..., Any]
 
@@ -143,7 +143,7 @@ class Sequential(Container):
         for child in self._children.values():
             self._inputs.append(input)
             input = apply(child, input)
-        return input
+        return input if len(self) else copy_table(input)
 
     def route_back(self, input: Any, grad_output: Any, apply: Apply) -> Any:
         """Hand each child's gradient to the one before."""
@@ -152,7 +152,7 @@ class Sequential(Container):
         for k in reversed(range(len(self))):
             self._grad_outputs[k] = grad_output
             grad_output = apply(self[k], inputs[k], grad_output)
-        return grad_output
+        return grad_output if len(self) else copy_gradient(input, grad_output)
 
     def _inputs_for(self, input: Any) -> list[Any]:
         return [input, *self._inputs[1:]] if len(self) else []

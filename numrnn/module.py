@@ -70,7 +70,8 @@ class Module:
         input
             What the last `forward` was given.
         grad_output
-            Gradient of the loss with respect to what it returned, of the same structure and shapes.
+            Gradient of the loss with respect to what it returned, of the same structure and shapes; for indices it
+            may be None.
         scale : float
             Factor for the parameters' gradients only.
 
@@ -157,17 +158,28 @@ class Module:
 
     def _take_memory(self) -> list[dict[str, Any]]:
         """Return what the last forward left in this module and its children (recurrent ones keep their own steps)."""
-        return [{name: getattr(module, name) for name in module.memory} for module in self._timeless_modules()]
+        return [module._own_memory() for module in self._timeless_modules()]
 
     def _restore_memory(self, taken: list[dict[str, Any]]) -> None:
         for module, values in zip(self._timeless_modules(), taken, strict=True):
-            module.__dict__.update(values)
+            module._set_own_memory(values)
+
+    def _own_memory(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in self.memory}
+
+    def _set_own_memory(self, values: dict[str, Any]) -> None:
+        self.__dict__.update(values)
 
     def _timeless_modules(self) -> Iterator[Module]:
         yield self
         for child in self._children.values():
             if not child.keeps_steps:
                 yield from child._timeless_modules()
+
+    def _stepped_modules(self) -> Iterator[Module]:
+        """Iterate over the outermost recurrent modules that make a step whenever this module is stepped."""
+        for child in self._children.values():
+            yield from child._stepped_modules()
 
     # ---- checks: they come before anything changes ---------------------------------------------------------------
 
@@ -188,7 +200,7 @@ class Module:
             raise ValueError(
                 complaint(self, describe(input), f"in backward the input of the last forward ({seen_input})")
             )
-        if signature(grad_output) != seen_output:
+        if not _fits(signature(grad_output), seen_output):
             wrong = TypeError if _shapes(grad_output) == _shapes_of(seen_output) else ValueError
             raise wrong(complaint(self, describe(grad_output), f"a grad_output like the last output ({seen_output})"))
 
@@ -403,7 +415,7 @@ class Module:
 
     def _snapshot(self) -> Any:
         """Return what a failed call must put back."""
-        own = {name: self.__dict__.get(name) for name in (*self.memory, "_seen")}
+        own = {name: self.__dict__.get(name) for name in (*self.memory, "_seen", "_step_memories")}
         return own, [child._snapshot() for child in self._children.values()]
 
     def _rollback(self, snapshot: Any) -> None:
@@ -426,6 +438,13 @@ def _stack(steps: list[Any]) -> Any:
     if is_table(steps[0]):
         return [_stack([step[k] for step in steps]) for k in range(len(steps[0]))]
     return np.stack(steps)
+
+
+def _fits(given: Any, seen: Any) -> bool:
+    """Whether a gradient of this signature fits an output of that one; for indices it may be None."""
+    if isinstance(given, list) and isinstance(seen, list) and len(given) == len(seen):
+        return all(map(_fits, given, seen))
+    return given == seen or (given is None and isinstance(seen, tuple) and seen[1].kind in "iub")
 
 
 def _shapes(table: Any) -> Any:

@@ -47,6 +47,15 @@ def add_tables(first: Any, second: Any) -> Any:
     return first + second
 
 
+def copy_gradient(input: Any, grad_output: Any) -> Any:
+    """Return a copy of the gradient of `input`, with None for indices and for whatever has no gradient."""
+    if grad_output is None:
+        return None
+    if is_table(input):
+        return [copy_gradient(*pair) for pair in zip(input, grad_output, strict=True)]
+    return None if input.dtype.kind in "iub" else grad_output.copy()
+
+
 def signature(table: Any) -> Any:
     """Return what must agree between a forward and its backward: the nested (shape, element type)s."""
     if is_table(table):
@@ -72,18 +81,27 @@ def stack_steps(sequence: Any) -> Any:
         return None
     if is_table(first):
         return [stack_steps([step[k] for step in sequence]) for k in range(len(first))]
-    block = first.base if isinstance(first, np.ndarray) else None
-    is_long_enough = isinstance(block, np.ndarray) and block.ndim > 0 and len(block) >= len(sequence)
-    if is_long_enough and all(_is_row(step, block, t) for t, step in enumerate(sequence)):
+    block = _rows_like(first)
+    if len(block) >= len(sequence) and all(_is_row(step, first, block, t) for t, step in enumerate(sequence)):
         return block[: len(sequence)]
     return np.stack(sequence)
 
 
-def _is_row(step: Any, block: Array, index: int) -> bool:
-    """Whether `step` is the view `block[index]`."""
+def _rows_like(step: Any) -> Any:
+    """Return the array that `step` is a view of, cut into rows of its shape; without one, an empty table."""
+    block = step.base if isinstance(step, np.ndarray) else None
+    if not isinstance(block, np.ndarray) or block.ndim == 0:
+        return []
+    if block.flags.c_contiguous and step.size and block.size % step.size == 0:
+        return block.reshape(-1, *step.shape)
+    return block
+
+
+def _is_row(step: Any, first: Array, block: Array, index: int) -> bool:
+    """Whether `step` is the view `block[index]`, of the array that `first` is a view of."""
     return (
         isinstance(step, np.ndarray)
-        and step.base is block
+        and step.base is first.base
         and step.dtype == block.dtype
         and step.shape == block.shape[1:]
         and step.strides == block.strides[1:]

@@ -106,7 +106,9 @@ def language_model(s: Sizes) -> nr.Module:
 def branches(s: Sizes) -> nr.Module:
     """Return containers in containers, with recurrent modules and dropout in the branches."""
     deep = nr.Sequential(nr.FastLSTM(s.features, s.hidden), nr.Dropout(0.3), nr.Linear(s.hidden, s.hidden))
-    wide = nr.ConcatTable(deep, nr.RNN(s.features, s.hidden), nr.Sequential(nr.Dropout(0.2), nr.GRU(s.features, s.hidden)))
+    wide = nr.ConcatTable(
+        deep, nr.RNN(s.features, s.hidden), nr.Sequential(nr.Dropout(0.2), nr.GRU(s.features, s.hidden))
+    )
     both = nr.ParallelTable(nr.Sequential(wide, nr.CAddTable()), nr.Sequential(nr.Identity(), nr.Tanh()))
     return nr.Sequential(both, nr.JoinTable(), nr.Linear(s.hidden + s.features, s.hidden))
 
@@ -121,10 +123,11 @@ def graph_of_lstms(s: Sizes) -> nr.Module:
 
 
 def graph_with_shared_modules(s: Sizes) -> nr.Module:
-    """Return a graph in which a Linear and a Dropout are used twice."""
-    x, linear, dropout = nr.Input("x"), nr.Linear(s.features, s.features), nr.Dropout(0.3)
-    first = nr.Tanh()(linear(dropout(x)))
-    return nr.Graph(x, nr.CMulTable()([linear(dropout(first)), first]))
+    """Return a graph in which a Linear and a container with a memory are used twice."""
+    x, linear = nr.Input("x"), nr.Linear(s.features, s.features)
+    both = nr.ConcatTable(nr.Sequential(linear, nr.Tanh()), nr.Sigmoid())
+    first = nr.CMulTable()(both(x))
+    return nr.Graph(x, nr.CAddTable()([linear(first), nr.CSubTable()(both(first)), x]))
 
 
 MODULES: dict[str, Entry] = {
@@ -160,6 +163,9 @@ MODULES: dict[str, Entry] = {
     "ParallelTable": Entry(
         lambda s: nr.ParallelTable(nr.LookupTable(LETTERS, 3), nr.RNN(s.features, s.hidden)), table(letters, features)
     ),
+    "ParallelTable of a Recurrent": Entry(
+        lambda s: nr.ParallelTable(recurrent(s), nr.Linear(s.hidden, 3)), table(features, hidden), is_exact=False
+    ),
     "branches": Entry(branches, table(features, features)),
     "language model": Entry(language_model, letters),
     # graphs
@@ -182,7 +188,9 @@ MODULES: dict[str, Entry] = {
     "Recurrent with a start module": Entry(
         lambda s: recurrent(s, nr.Tanh(), start=nr.Linear(s.hidden, s.hidden)), features, is_exact=False
     ),
-    "Recurrent with CMulTable": Entry(lambda s: recurrent(s, nr.Tanh(), merge=nr.CMulTable()), features, is_exact=False),
+    "Recurrent with CMulTable": Entry(
+        lambda s: recurrent(s, nr.Tanh(), merge=nr.CMulTable()), features, is_exact=False
+    ),
     "Recurrent of larger parts": Entry(
         lambda s: recurrent(
             s,

@@ -15,7 +15,7 @@ HERE = Path(__file__).parent
 
 
 def phases(cell: Cell) -> Drawing:
-    """Return what a cell's equations were taken apart into: maps, products and blocks, in the order in which they run."""
+    """Return what a cell's equations were taken apart into, in the order in which it runs."""
     program: Program = cell.program()
     picture = Drawing([Box("x", "x, all steps", "input")])
     for group in program.groups:
@@ -25,16 +25,16 @@ def phases(cell: Cell) -> Drawing:
                 Box(f"input{group.index}", f"input part of {names}\nbefore the loop", "all steps at once")
             )
             picture.arrows.append(("x", f"input{group.index}", ""))
-    picture.boxes.append(Box("state", f"{', '.join(cell.states)} of the step before", "input"))
-    last = "state"
+    last = ""
     for level in range(program.depth + 1):
         for k, product in enumerate(program.products):
             if product.group.level == level:
                 names = ", ".join(m.name for m in product.group.maps)
-                what = product.argument.name if product.argument in program.states else "phase before"
+                what = product.argument.name if product.argument in program.states else f"what {last} gave"
                 box = Box(f"product{k}", f"product {k + 1}: {names}\nwith {what}", "one fused loop")
                 picture.boxes.append(box)
-                picture.arrows.append((last, box.name, ""))
+                if last:
+                    picture.arrows.append((last, box.name, ""))
                 if any(argument is program.input for argument in product.group.maps[0].arguments):
                     picture.arrows.append((f"input{product.group.index}", box.name, ""))
                 last = box.name
@@ -47,7 +47,7 @@ def phases(cell: Cell) -> Drawing:
                 picture.arrows.append((last, f"block{index}", ""))
                 last = f"block{index}"
     picture.boxes.append(Box("new", f"new {', '.join(cell.states)}", "output"))
-    picture.arrows += [(last, "new", ""), ("new", "state", "next step")]
+    picture.arrows += [(last, "new", ""), ("new", "product0", "next step")]
     return picture
 
 
@@ -59,8 +59,8 @@ def write(picture: Drawing, name: str) -> None:
 
 
 def main() -> None:
+    """Make all of them."""
     write(phases(nr.GRU(64, 128)), "phases_gru")
-    write(phases(nr.FastLSTM(64, 128)), "phases_fast_lstm")
     language_model = nr.Sequential(nr.LookupTable(80, 64), nr.FastLSTM(64, 256), nr.Linear(256, 80), nr.LogSoftMax())
     recurrent = nr.Recurrent(10, nr.LookupTable(100, 10), nr.Linear(10, 10), nr.Sigmoid())
     tutorial = nr.Sequential(recurrent, nr.Linear(10, 100), nr.LogSoftMax())

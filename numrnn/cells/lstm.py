@@ -20,8 +20,12 @@ class LSTM(Cell):
 
     Parameters
     ----------
-    input_size, hidden_size, rho, rng
-        See `Cell`. Inputs are `(batch, D)` or `(D,)`, outputs `(batch, H)` or `(H,)`.
+    input_size, hidden_size : int
+        Numbers of features D and H. Inputs are `(batch, D)` or `(D,)`, outputs `(batch, H)` or `(H,)`.
+    rho : int
+        See `Cell`.
+    rng : numpy.random.Generator or int, optional
+        See `Cell`.
     cell2gate : bool
         Whether the gates see the cell through peepholes.
 
@@ -73,8 +77,12 @@ class FastLSTM(Cell):
 
     Parameters
     ----------
-    input_size, hidden_size, rho, rng
-        See `Cell`. Inputs are `(batch, D)` or `(D,)`, outputs `(batch, H)` or `(H,)`.
+    input_size, hidden_size : int
+        Numbers of features D and H. Inputs are `(batch, D)` or `(D,)`, outputs `(batch, H)` or `(H,)`.
+    rho : int
+        See `Cell`.
+    rng : numpy.random.Generator or int, optional
+        See `Cell`.
 
     References
     ----------

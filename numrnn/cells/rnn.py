@@ -14,8 +14,12 @@ class RNN(Cell):
 
     Parameters
     ----------
-    input_size, hidden_size, rho, rng
-        See `Cell`. Inputs are `(batch, D)` or `(D,)`, outputs `(batch, H)` or `(H,)`.
+    input_size, hidden_size : int
+        Numbers of features D and H. Inputs are `(batch, D)` or `(D,)`, outputs `(batch, H)` or `(H,)`.
+    rho : int
+        See `Cell`.
+    rng : numpy.random.Generator or int, optional
+        See `Cell`.
     nonlinearity : {"tanh", "relu"}
         The function f.
 

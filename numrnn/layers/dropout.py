@@ -77,6 +77,13 @@ class Dropout(Module):
         """Multiply with the same mask."""
         return np.array(grad_output) if self.noise is None else np.asarray(grad_output * self.noise)
 
+    def _snapshot(self) -> Any:
+        return super()._snapshot(), self.rng.bit_generator.state
+
+    def _rollback(self, snapshot: Any) -> None:
+        rest, self.rng.bit_generator.state = snapshot
+        super()._rollback(rest)
+
     def describe_arguments(self) -> str:
         """Return what stands between the parentheses of `repr`."""
         return f"p={self.p}"

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from numrnn.layers.arrays import is_index
 from numrnn.module import Module
-from numrnn.table import copy_table, is_table
+from numrnn.table import copy_gradient, copy_table
 
 
 class Identity(Module):
@@ -28,12 +27,3 @@ class Identity(Module):
     def update_grad_input(self, input: Any, grad_output: Any) -> Any:
         """Copy the gradient; that of indices is None."""
         return copy_gradient(input, grad_output)
-
-
-def copy_gradient(input: Any, grad_output: Any) -> Any:
-    """Return a copy of the gradient of `input`, with None for indices and for whatever has no gradient."""
-    if grad_output is None:
-        return None
-    if is_table(input):
-        return [copy_gradient(*pair) for pair in zip(input, grad_output, strict=True)]
-    return None if is_index(input) else grad_output.copy()

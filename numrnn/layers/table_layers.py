@@ -8,9 +8,8 @@ import numpy as np
 
 from numrnn.errors import complaint, describe
 from numrnn.layers.arrays import is_index
-from numrnn.layers.identity import copy_gradient
 from numrnn.module import Module
-from numrnn.table import copy_table, is_table, leaves, map_table
+from numrnn.table import copy_gradient, copy_table, is_table, leaves, map_table
 
 
 class TableLayer(Module):

@@ -32,6 +32,8 @@ class AbstractRecurrent(Module):
     """
 
     keeps_steps = True
+    progress: tuple[str, ...] = ("step", "_state", "_gone_back", "_accumulated", "_grad_state", "_grad_states")
+    """Names of the attributes that tell how far a sequence has come; subclasses add theirs."""
 
     def __init__(self, rho: int) -> None:
         super().__init__()
@@ -162,7 +164,13 @@ class AbstractRecurrent(Module):
             got = f"backward through {steps} more step(s) with {left} left"
             hint = f"Of {self.step - 1} steps made, at most rho + 1 = {self.rho + 1} are remembered"
             raise RuntimeError(complaint(self, got, "at most one backward for every forward", hint))
-        super().check_backward(steps)
+        self._check_backward_inside(steps)
+
+    def _check_backward_inside(self, steps: int) -> None:
+        """Raise a RuntimeError if a recurrent module in here cannot go back `steps` more steps."""
+        for child in self._children.values():
+            for inner in child._stepped_modules():
+                inner.check_backward(steps)
 
     def sequence_grad_input(self, input: Any, grad_output: Any) -> Any:
         """Go back through all steps of `input`, one by one."""
@@ -335,9 +343,11 @@ class AbstractRecurrent(Module):
     def _timeless_modules(self) -> Iterator[Module]:
         return iter(())
 
+    def _stepped_modules(self) -> Iterator[Module]:
+        yield self
+
     def _snapshot(self) -> Any:
-        names = ("step", "_state", "_cuts", "_gone_back", "_accumulated", "_grad_state", "_grad_states")
-        own = {name: self.__dict__[name] for name in names}
+        own = {name: self.__dict__[name] for name in self.progress}
         own["_records"], own["_cuts"] = list(self._records), dict(self._cuts)
         return own, super()._snapshot()
 

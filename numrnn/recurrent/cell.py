@@ -59,6 +59,7 @@ class Cell(AbstractRecurrent):
     (3, 6)
     """
 
+    progress = (*AbstractRecurrent.progress, "_batch_shape")
     states: tuple[str, ...] = ("h",)
     state_sizes: ClassVar[dict[str, str]] = {}
     """Name of the size of each state that does not have "hidden" channels."""

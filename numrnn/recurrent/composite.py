@@ -12,6 +12,12 @@ from numrnn.table import leaves
 class CompositeRecurrent(AbstractRecurrent):
     """A recurrent module made of other modules, whose memory it keeps for every step."""
 
+    progress = (*AbstractRecurrent.progress, "_input_shapes")
+
+    def _clear(self) -> None:
+        super()._clear()
+        self._input_shapes: list[tuple[int, ...]] = []
+
     def check_input(self, input: Any) -> None:
         """Raise an error if a step's input has another shape than the steps before it."""
         super().check_input(input)

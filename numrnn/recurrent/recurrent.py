@@ -45,6 +45,8 @@ class Recurrent(CompositeRecurrent):
     (3, 7)
     """
 
+    progress = (*CompositeRecurrent.progress, "_starting_rows", "_sequence")
+
     def __init__(
         self,
         start: int | Module,
@@ -60,10 +62,10 @@ class Recurrent(CompositeRecurrent):
         self.add_child("feedback", feedback)
         self.add_child("transfer", transfer if transfer is not None else Sigmoid())
         self.add_child("merge", merge if merge is not None else CAddTable())
-        self._starting_rows: Array | None = None
 
     def _clear(self) -> None:
         super()._clear()
+        self._sequence: dict[str, Any] = {}  # of the last forward_sequence, for its way back
         self._starting_rows = None  # rows that begin a new sequence at the next step, while others go on
 
     def forward_step(self, input: Any, state: Any) -> tuple[Any, list[Any], Any]:
@@ -136,6 +138,16 @@ class Recurrent(CompositeRecurrent):
             start.acc_grad_parameters(mapped[starting], grads["start"], scale)
         merge.acc_grad_parameters([mapped, record["fed"]], grads["merged"], scale)
         feedback.acc_grad_parameters(record["state"][0], grads["fed"], scale)
+
+    def _check_backward_inside(self, steps: int) -> None:
+        start, input, feedback, transfer, merge = self.children()
+        end = len(self._records) - self._gone_back
+        fed = sum(record.get("state") is not None for record in self._records[end - steps : end])
+        # the first step of a sequence goes through the start module instead of feedback and merge
+        for child, count in ((start, steps - fed), (input, steps), (feedback, fed), (transfer, steps), (merge, fed)):
+            if count:
+                for inner in child._stepped_modules():
+                    inner.check_backward(count)
 
     # ---- whole sequences -----------------------------------------------------------------------------------------
 

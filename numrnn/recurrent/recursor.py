@@ -102,11 +102,4 @@ class Recursor(CompositeRecurrent):
 
     def _inner(self) -> list[AbstractRecurrent]:
         """Return the recurrent modules directly inside, not those inside other recurrent ones."""
-        return outermost_recurrent(self._children["module"])
-
-
-def outermost_recurrent(module: Module) -> list[AbstractRecurrent]:
-    """Return the recurrent modules in `module` that are in no other recurrent one, in order."""
-    if isinstance(module, AbstractRecurrent):
-        return [module]
-    return [found for child in module.children() for found in outermost_recurrent(child)]
+        return list(self._children["module"]._stepped_modules())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -99,6 +100,7 @@ class Sequencer(AbstractSequencer):
         super().__init__()
         self.add_child("module", module)
         self._can_go_back = False
+        self._newest: Any = None  # where the next call goes on, while an earlier call is gone back through
 
     @property
     def module(self) -> Module:
@@ -132,6 +134,7 @@ class Sequencer(AbstractSequencer):
 
     def update_output(self, input: Any) -> Any:
         """Run the sequence."""
+        self._return_to_newest()
         if not self.remembers:
             self.module.forget()
         sequence = stack_steps(input)
@@ -173,9 +176,39 @@ class Sequencer(AbstractSequencer):
 
     def forget(self, rows: Any = None) -> None:
         """Start a new sequence, in all rows of the batch or in `rows` only."""
+        self._return_to_newest()
         super().forget(rows)
         if rows is None:
             self._can_go_back = False
+
+    # ---- steps of another module: a call of a Sequencer can itself be a step of a longer sequence -----------------
+
+    def _timeless_modules(self) -> Iterator[Module]:
+        yield self  # what is inside remembers the steps of one call; calls are kept here
+
+    def _stepped_modules(self) -> Iterator[Module]:
+        return iter(())
+
+    def _own_memory(self) -> dict[str, Any]:
+        return {"inside": self.module._snapshot(), "can_go_back": self._can_go_back}
+
+    def _set_own_memory(self, values: dict[str, Any]) -> None:
+        if self._newest is None:
+            self._newest = self.module._snapshot()
+        self.module._rollback(values["inside"])
+        self._can_go_back = values["can_go_back"]
+
+    def _return_to_newest(self) -> None:
+        if self._newest is not None:
+            self.module._rollback(self._newest)
+            self._newest = None
+
+    def _snapshot(self) -> Any:
+        return super()._snapshot(), self._can_go_back, self._newest
+
+    def _rollback(self, snapshot: Any) -> None:
+        rest, self._can_go_back, self._newest = snapshot
+        super()._rollback(rest)
 
     def plan(self) -> str:
         """Return what was decided: one line for every part of the module.

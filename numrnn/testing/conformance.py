@@ -117,7 +117,7 @@ def _spoil_arrays(arrays: Any) -> None:
 
 def _misfits_refused(walker: Module, stage: str, input: Any, grad_output: Any) -> None:
     """Call forward and backward with what does not fit."""
-    if stage == "forward":
+    if stage != "end":
         for misfit in _misfits(input):
             # a sigmoid, say, takes arrays of any shape: a copy finds out whether the module takes this one
             if misfit is None or _is_refused(walker.clone().forward, misfit):
@@ -144,8 +144,13 @@ def _misfits(table: Any) -> Iterator[Any]:
     ):
         changed = map_table(lambda array, change=change: None if array is None else change(array), table)
         yield changed
-        if is_table(table):
-            yield [*table[:-1], changed[-1]]
+        if is_table(table) and table:
+            yield [*table[:-1], changed[-1]]  # the last element, or step
+            yield [_with_last(*pair) for pair in zip(table, changed, strict=True)]  # in every step the last element
+
+
+def _with_last(table: Any, changed: Any) -> Any:
+    return [*table[:-1], changed[-1]] if is_table(table) and table else table
 
 
 def _is_refused(call: Callable[[Any], Any], misfit: Any) -> bool:

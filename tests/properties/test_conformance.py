@@ -1,10 +1,10 @@
 """Every module keeps the promises, whatever its sizes."""
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import numpy as np
 import numrnn as nr
 from tests.modules import CRITERIONS, MODULES, Sizes
 
