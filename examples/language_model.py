@@ -5,7 +5,8 @@
     python examples/language_model.py --sample "for "      # read the saved model back and let it write
 
 The default text is the reference that every CPython carries (`pydoc_data.topics`, 465 kB of English), so nothing is
-downloaded. The last tenth is held out. A run leaves `model.safetensors`, `model.json` and `learning_curve.png` in `--out`.
+downloaded. The last tenth is held out. A run leaves `model.safetensors`, `model.json` and `learning_curve.png`
+in the folder `--out`.
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@ Calling a module on a node makes a node; a `Graph` made from input and output no
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +18,7 @@ from numrnn.drawing import Box, Drawing
 from numrnn.errors import complaint, describe
 from numrnn.layers import Identity, SelectTable
 from numrnn.module import Module
-from numrnn.table import add_tables, is_table, leaves, map_table
+from numrnn.table import add_tables, copy_table, is_table, leaves, map_table
 
 DrawModule = Callable[[Drawing, Module, list[str]], list[str]]
 
@@ -37,7 +38,7 @@ class Node:
         for leaf in leaves(source):
             if not isinstance(leaf, Node):
                 raise TypeError(complaint(module, describe(leaf), "nodes only, when one of its inputs is a node"))
-        self.module, self.source, self.name = module, source, ""
+        self.module, self.source, self.name = module, map_table(_itself, source), ""
 
     def annotate(self, name: str) -> Node:
         """Give the node a name for pictures; return the node."""
@@ -57,13 +58,13 @@ class Input(Node):
 
     Parameters
     ----------
-    name : str
-        Name for pictures and error messages.
+    name : str, optional
+        Name for pictures and error messages; "input" without it.
     """
 
-    def __init__(self, name: str = "input") -> None:
+    def __init__(self, name: str | None = None) -> None:
         super().__init__(Identity(), [])
-        self.name = str(name)
+        self.name = "input" if name is None else str(name)
 
 
 class Graph(Container):
@@ -81,7 +82,8 @@ class Graph(Container):
     TypeError
         If `inputs` are not `Input` nodes, or `outputs` not nodes.
     ValueError
-        If an output depends on an `Input` that is not listed, or a recurrent module is used in two places.
+        If an output depends on an `Input` that is not listed, an `Input` is listed twice, or a recurrent module is used
+        in two places.
 
     Notes
     -----
@@ -108,40 +110,33 @@ class Graph(Container):
         for leaf in leaves(outputs):
             if not isinstance(leaf, Node):
                 raise TypeError(complaint("Graph", f"{describe(leaf)} as an output", "nodes"))
-        self.inputs, self.outputs = inputs, outputs
-        self._nodes = self._sorted_nodes()
-        self._is_shared = len({id(node.module) for node in self._nodes}) < len(self._nodes)
+        for leaf, count in Counter(leaves(inputs)).items():
+            if count > 1:
+                raise ValueError(complaint("Graph", f"the Input {leaf.name!r} {count} times", "each input once"))
+        # The sorted nodes come first: a deep copy meets every node after its sources, and is never deep in recursion.
+        self._nodes = _sorted_nodes(inputs, outputs)
+        self.inputs, self.outputs = map_table(_itself, inputs), map_table(_itself, outputs)
+        uses = Counter([*leaves(outputs), *(leaf for node in self._nodes for leaf in leaves(node.source))])
+        # What the caller gets must be neither the caller's input, nor what a node reads, nor there twice.
+        self._is_copied = map_table(lambda node: isinstance(node, Input) or uses[node] > 1, outputs)
+        self._is_shared = self._shared_nodes()
         self._memories: list[Any] = []
-        for node in self._nodes:
-            if all(node.module is not child for child in self._children.values()):
-                self.add(node.module)
-            elif any(module.keeps_steps for module in node.module.modules()):
-                got = f"the recurrent module {node.module} in two places"
-                raise ValueError(complaint("Graph", got, "each in one place, since it has one state"))
+        for module in dict.fromkeys(node.module for node in self._nodes):
+            self.add_child(str(len(self._children)), module)
 
-    def _sorted_nodes(self) -> list[Node]:
-        """Return the nodes that the outputs depend on, each after what it depends on, without the inputs."""
-        found: dict[int, Node] = {}
-        listed = {id(leaf) for leaf in leaves(self.inputs)}
-        for output in leaves(self.outputs):
-            waiting: list[tuple[Node, bool]] = [(output, False)]
-            while waiting:
-                node, is_ready = waiting.pop()
-                if id(node) in found:
-                    continue
-                if isinstance(node, Input):
-                    if id(node) not in listed:
-                        raise ValueError(
-                            complaint(
-                                "Graph", f"an output that depends on the Input {node.name!r}", "it among the inputs"
-                            )
-                        )
-                elif is_ready:
-                    found[id(node)] = node
-                else:
-                    waiting.append((node, True))
-                    waiting += [(leaf, False) for leaf in reversed(leaves(node.source))]
-        return list(found.values())
+    def _shared_nodes(self) -> list[bool]:
+        """Return for each node whether its module, or a part of it, is used at another node too."""
+        parts = [list(node.module.modules()) for node in self._nodes]
+        places = Counter(module for modules in parts for module in modules)
+        for module, count in places.items():
+            if count > 1 and module.keeps_steps:
+                got = f"the recurrent module {module} in {count} places"
+                raise ValueError(complaint("Graph", got, "each in one place, since it has one state"))
+        return [any(places[module] > 1 for module in modules) for modules in parts]
+
+    def add(self, module: Module) -> Container:
+        """Raise a TypeError: modules enter a graph with their nodes, when it is made."""
+        raise TypeError(complaint("Graph", f"add({module!r})", "modules at its nodes only", "Make a new Graph."))
 
     def check_input(self, input: Any) -> None:
         """Expect a table of the structure of the graph's inputs."""
@@ -172,19 +167,21 @@ class Graph(Container):
             given = map_table(lambda source: values[id(source)], node.source)
             self._inputs.append(given)
             values[id(node)] = apply(node.module, given)
-            self._keep_memory(node)
-        # an input that is handed on as an output must not be the caller's own array
-        return map_table(
-            lambda node: map_table(np.array, values[id(node)]) if isinstance(node, Input) else values[id(node)],
-            self.outputs,
-        )
+            self._memories.append(None)
+            self._keep_memory(len(self._memories) - 1)
 
-    def _keep_memory(self, node: Node) -> None:
+        def hand_out(node: Node, is_copied: bool) -> Any:
+            return copy_table(values[id(node)]) if is_copied else values[id(node)]
+
+        return map_table(hand_out, self.outputs, self._is_copied)
+
+    def _keep_memory(self, index: int) -> None:
         """Remember what a module used in several places leaves at this one."""
-        self._memories.append(_memory_of(node.module) if self._is_shared else None)
+        if self._is_shared[index]:
+            self._memories[index] = _memory_of(self._nodes[index].module)
 
-    def _restore(self, index: int) -> None:
-        if self._is_shared:
+    def _restore_memory_at(self, index: int) -> None:
+        if self._is_shared[index]:
             for module, taken in self._memories[index]:
                 module.__dict__.update(taken)
 
@@ -206,11 +203,10 @@ class Graph(Container):
             node, grad = self._nodes[k], grads.get(id(self._nodes[k]))
             if grad is None:  # what follows takes indices, which have no gradient
                 continue
-            self._restore(k)
+            self._restore_memory_at(k)
             self._grad_outputs[k] = grad
             give(node.source, apply(node.module, inputs[k], grad))
-            if self._is_shared:
-                self._memories[k] = _memory_of(node.module)
+            self._keep_memory(k)
         values, given = self._by_input(input), leaves(grad_output)
         gradients = map_table(lambda node: _gradient_or_zeros(grads.get(id(node)), values[id(node)]), self.inputs)
         return map_table(lambda grad: np.array(grad) if any(grad is g for g in given) else grad, gradients)
@@ -220,7 +216,7 @@ class Graph(Container):
         for k in reversed(range(len(self._nodes))):
             if self._grad_outputs[k] is None:
                 continue
-            self._restore(k)
+            self._restore_memory_at(k)
             yield self._nodes[k].module, inputs[k], self._grad_outputs[k]
 
     def _inputs_for(self, input: Any) -> list[Any]:
@@ -252,17 +248,26 @@ class Graph(Container):
     def draw_into(self, picture: Drawing, sources: list[str], draw_module: DrawModule) -> list[str]:
         """Add the nodes to a picture with `draw_module(picture, module, sources)`; return where the outputs come from.
 
-        `sources` are the names of the boxes that the graph reads from: one for each input, or one for all.
+        `sources` are the names of the boxes that the graph reads from: one for each input, or else all for all.
         """
         inputs = leaves(self.inputs)
-        sources = sources if len(sources) == len(inputs) else sources[:1] * len(inputs)
-        names = {id(leaf): [source] for leaf, source in zip(inputs, sources, strict=True)}
+        is_one_each = len(sources) == len(inputs)
+        names = {id(leaf): [sources[k]] if is_one_each else sources for k, leaf in enumerate(inputs)}
         for node in self._nodes:
             reads = [name for source in leaves(node.source) for name in names[id(source)]]
+            boxes = len(picture.boxes)
             names[id(node)] = draw_module(picture, node.module, reads)
-            if node.name:
+            if node.name and len(picture.boxes) > boxes:
                 picture.boxes[-1] = replace(picture.boxes[-1], label=f"{node.name}\n{picture.boxes[-1].label}")
         return [name for leaf in leaves(self.outputs) for name in names[id(leaf)]]
+
+    def to_mermaid(self) -> str:
+        """Return a picture of the graph as Mermaid text."""
+        return self.drawing().to_mermaid()
+
+    def to_dot(self) -> str:
+        """Return a picture of the graph as Graphviz text."""
+        return self.drawing().to_dot()
 
     def draw(self, path: str | Path | None = None) -> str:
         """Return a picture of the graph as Mermaid text; with a path, write it there, too.
@@ -276,6 +281,32 @@ class Graph(Container):
         if path is not None:
             picture.write(path)
         return picture.to_mermaid()
+
+
+def _itself(value: Any) -> Any:
+    return value
+
+
+def _sorted_nodes(inputs: Any, outputs: Any) -> list[Node]:
+    """Return the nodes that the outputs depend on, each after what it depends on, without the inputs."""
+    found: dict[Node, None] = {}
+    listed = set(leaves(inputs))
+    for output in leaves(outputs):
+        waiting: list[tuple[Node, bool]] = [(output, False)]
+        while waiting:
+            node, is_ready = waiting.pop()
+            if node in found:
+                continue
+            if isinstance(node, Input):
+                if node not in listed:
+                    got = f"an output that depends on the Input {node.name!r}"
+                    raise ValueError(complaint("Graph", got, "it among the inputs"))
+            elif is_ready:
+                found[node] = None
+            else:
+                waiting.append((node, True))
+                waiting += [(leaf, False) for leaf in reversed(leaves(node.source))]
+    return list(found)
 
 
 def _draw_module(picture: Drawing, module: Module, sources: list[str]) -> list[str]:
@@ -296,6 +327,6 @@ def _memory_of(module: Module) -> list[tuple[Module, dict[str, Any]]]:
 def _gradient_or_zeros(grad: Any, value: Any) -> Any:
     if is_table(value):
         return [_gradient_or_zeros(None if grad is None else grad[k], element) for k, element in enumerate(value)]
-    if grad is None and value.dtype.kind == "f":
-        return np.zeros_like(value)
-    return grad
+    if value.dtype.kind != "f":
+        return None
+    return np.zeros_like(value) if grad is None else grad

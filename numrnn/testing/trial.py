@@ -168,7 +168,7 @@ class Trial:
         if way == STEPPING:
             return list(zip(self.steps, self._grads, strict=True)), list
         ends = [len(self.steps) * k // count for k in range(count + 1)]
-        slices = [slice(*pair) for pair in itertools.pairwise(ends)]
+        slices = [slice(*pair) for pair in itertools.pairwise(sorted(set(ends)))]
         kind = stack_steps if way == ARRAY else list
 
         def join(returned: list[Any]) -> list[Any]:
