@@ -30,7 +30,19 @@ class Container(Module):
             self.add(module)
 
     def add(self, module: Module) -> Container:
-        """Append a module; return the container."""
+        """Append a module; return the container.
+
+        Raises
+        ------
+        ValueError
+            If it shares a part that keeps something between forward and backward with the modules before: the second
+            forward would overwrite it. Layers such as `Linear` may be shared, and a `Graph` may share more.
+        """
+        inside = {id(part) for child in self._children.values() for part in child.modules()}
+        for part in module.modules() if isinstance(module, Module) else ():
+            if id(part) in inside and (part.memory or part.keeps_steps or not part.row_wise):
+                hint = "A Graph may use a module in several places"
+                raise ValueError(complaint(type(self).__name__, f"{part!r} a second time", "it in one place", hint))
         self.add_child(str(len(self._children)), module)
         return self
 

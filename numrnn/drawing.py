@@ -73,26 +73,41 @@ class Drawing:
         ValueError
             If the file name has another ending.
         RuntimeError
-            If Graphviz is needed and not installed.
+            If Graphviz is needed and not installed, or cannot write the file.
         """
         path = Path(path)
         kind = path.suffix.lower().removeprefix(".")
         if kind in ("mmd", "dot"):
-            path.write_text(self.to_mermaid() if kind == "mmd" else self.to_dot())
+            path.write_text(self.to_mermaid() if kind == "mmd" else self.to_dot(), encoding="utf-8")
         elif kind in ("svg", "png", "pdf"):
             program = shutil.which("dot")
             if program is None:
                 raise RuntimeError(f"draw: {path.name} needs the program `dot` of Graphviz; .mmd and .dot do not")
-            subprocess.run([program, f"-T{kind}", "-o", str(path)], input=self.to_dot(), text=True, check=True)
+            command = [program, f"-T{kind}", "-o", str(path)]
+            done = subprocess.run(command, input=self.to_dot(), encoding="utf-8", capture_output=True)
+            if done.returncode:
+                raise RuntimeError(f"draw: `dot` could not write {path}: {done.stderr.strip()}")
         else:
             raise ValueError(f"draw: got {path.name!r}; expects a name ending in .svg, .png, .pdf, .mmd or .dot")
 
 
 def _mermaid_text(label: str) -> str:
-    for character, code in (("#", "#35;"), ('"', "#quot;"), ("<", "#lt;"), (">", "#gt;")):
+    # What is quoted may still hold entities (& and #), HTML (<), Markdown (`) and line ends (a backslash and an n).
+    for character, code in (
+        ("#", "#35;"),
+        ("&", "#amp;"),
+        ('"', "#quot;"),
+        ("<", "#lt;"),
+        (">", "#gt;"),
+        ("`", "#96;"),
+        ("\\", "#92;"),
+    ):
         label = label.replace(character, code)
     return label.replace("\n", "<br/>")
 
 
 def _dot_text(label: str) -> str:
-    return label.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    # Graphviz reads HTML entities in quoted labels, too.
+    for character, code in (("&", "&amp;"), ("\\", "\\\\"), ('"', '\\"'), ("\n", "\\n")):
+        label = label.replace(character, code)
+    return label

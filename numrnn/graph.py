@@ -88,7 +88,11 @@ class Graph(Container):
     Notes
     -----
     A module that is used in several places has one set of parameters. Nodes that no output depends on are left out. The
-    gradient of an input that no output depends on is zero.
+    gradient of an input that no output depends on is zero (for indices, as everywhere, None).
+
+    A module that draws random numbers and is used in several places draws them place by place. A `Sequencer` has each
+    place draw for all steps at once, so there the numbers are distributed in another way over places and steps than in
+    stepping.
 
     Examples
     --------
@@ -121,18 +125,18 @@ class Graph(Container):
         self._is_copied = map_table(lambda node: isinstance(node, Input) or uses[node] > 1, outputs)
         self._is_shared = self._shared_nodes()
         self._memories: list[Any] = []
-        for module in dict.fromkeys(node.module for node in self._nodes):
+        for module in {id(node.module): node.module for node in self._nodes}.values():
             self.add_child(str(len(self._children)), module)
 
     def _shared_nodes(self) -> list[bool]:
         """Return for each node whether its module, or a part of it, is used at another node too."""
         parts = [list(node.module.modules()) for node in self._nodes]
-        places = Counter(module for modules in parts for module in modules)
-        for module, count in places.items():
-            if count > 1 and module.keeps_steps:
-                got = f"the recurrent module {module} in {count} places"
+        places = Counter(id(module) for modules in parts for module in modules)
+        for module in (module for modules in parts for module in modules):
+            if places[id(module)] > 1 and module.keeps_steps:
+                got = f"the recurrent module {module} in {places[id(module)]} places"
                 raise ValueError(complaint("Graph", got, "each in one place, since it has one state"))
-        return [any(places[module] > 1 for module in modules) for modules in parts]
+        return [any(places[id(module)] > 1 for module in modules) for modules in parts]
 
     def add(self, module: Module) -> Container:
         """Raise a TypeError: modules enter a graph with their nodes, when it is made."""
@@ -162,13 +166,12 @@ class Graph(Container):
     def route(self, input: Any, apply: Apply) -> Any:
         """Run every node on what its sources gave."""
         values = self._by_input(input)
-        self._inputs, self._memories = [], []
-        for node in self._nodes:
+        self._inputs, self._memories = [], [None] * len(self._nodes)
+        for k, node in enumerate(self._nodes):
             given = map_table(lambda source: values[id(source)], node.source)
             self._inputs.append(given)
             values[id(node)] = apply(node.module, given)
-            self._memories.append(None)
-            self._keep_memory(len(self._memories) - 1)
+            self._keep_memory(k)
 
         def hand_out(node: Node, is_copied: bool) -> Any:
             return copy_table(values[id(node)]) if is_copied else values[id(node)]
@@ -207,9 +210,9 @@ class Graph(Container):
             self._grad_outputs[k] = grad
             give(node.source, apply(node.module, inputs[k], grad))
             self._keep_memory(k)
-        values, given = self._by_input(input), leaves(grad_output)
+        values, given = self._by_input(input), {id(grad) for grad in leaves(grad_output) if grad is not None}
         gradients = map_table(lambda node: _gradient_or_zeros(grads.get(id(node)), values[id(node)]), self.inputs)
-        return map_table(lambda grad: np.array(grad) if any(grad is g for g in given) else grad, gradients)
+        return map_table(lambda grad: np.array(grad) if id(grad) in given else grad, gradients)
 
     def _visits(self, input: Any) -> Iterator[tuple[Module, Any, Any]]:
         inputs = self._inputs_for(input)

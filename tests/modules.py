@@ -185,6 +185,11 @@ MODULES: dict[str, Entry] = {
     "Recurrent of letters": Entry(
         lambda s: recurrent(s, input=nr.LookupTable(LETTERS, s.hidden)), letters, is_exact=False
     ),
+    "Recurrent of a container": Entry(
+        lambda s: recurrent(s, input=nr.Sequential(nr.Linear(s.features, 3), nr.Tanh(), nr.Linear(3, s.hidden))),
+        features,
+        is_exact=False,
+    ),
     "Recurrent with a start module": Entry(
         lambda s: recurrent(s, nr.Tanh(), start=nr.Linear(s.hidden, s.hidden)), features, is_exact=False
     ),
@@ -215,6 +220,9 @@ MODULES: dict[str, Entry] = {
     "Sequencer of a cell": Entry(lambda s: nr.Sequencer(nr.LSTM(s.features, s.hidden)), sequence(features)),
     "Sequencer of a language model": Entry(lambda s: nr.Sequencer(language_model(s)), sequence(letters)),
     "Sequencer of a Recurrent": Entry(lambda s: nr.Sequencer(recurrent(s)), sequence(features)),
+    "Sequencer with a table as output": Entry(
+        lambda s: nr.Sequencer(nr.ConcatTable(nr.Linear(s.features, s.hidden), nr.Tanh())), sequence(features)
+    ),
     "Sequencer of tables": Entry(lambda s: nr.Sequencer(branches(s)), sequence(table(features, features))),
     "Sequencer of a Graph": Entry(lambda s: nr.Sequencer(graph_of_lstms(s)), sequence(table(features, letters))),
     "Sequencer of what mixes rows": Entry(

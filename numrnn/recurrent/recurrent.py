@@ -203,7 +203,9 @@ class Recurrent(CompositeRecurrent):
             self._went_back(1, grad_before)
             grads.append(grad_mapped)
         self._sequence["grads"] = stack_steps(grads[::-1])
-        return self._children["input"].sequence_grad_input(input, self._sequence["grads"])
+        grad_input = self._children["input"].sequence_grad_input(input, self._sequence["grads"])
+        self._sequence["memory"] = self._children["input"]._take_memory()
+        return grad_input
 
     def sequence_acc_grad_parameters(self, input: Any, grad_output: Any, scale: float = 1.0) -> None:
         """Let the modules add their parameters' gradients of all steps."""
@@ -215,6 +217,7 @@ class Recurrent(CompositeRecurrent):
             cell.sequence_acc_grad_parameters(mapped[stepped:], grad_output[stepped:], scale)
         for record in reversed(self._sequence["records"]):
             self._accumulate_recurrence(record, scale)
+        self._children["input"]._restore_memory(self._sequence["memory"])
         self._children["input"].sequence_acc_grad_parameters(input, self._sequence["grads"], scale)
         self._accumulated += length_of(input)
 

@@ -166,13 +166,13 @@ class Sequencer(AbstractSequencer):
 
     def update_grad_input(self, input: Any, grad_output: Any) -> Any:
         """Go back through the whole sequence."""
-        grad_input = self.module.sequence_grad_input(stack_steps(input), stack_steps(grad_output))
+        grad_input = self.module.sequence_grad_input(*_stacked(input, grad_output))
         self._can_go_back = False
         return split_steps(grad_input, len(input)) if is_table(input) else grad_input
 
     def acc_grad_parameters(self, input: Any, grad_output: Any, scale: float = 1.0) -> None:
         """Add the parameters' gradients of all steps."""
-        self.module.sequence_acc_grad_parameters(stack_steps(input), stack_steps(grad_output), scale)
+        self.module.sequence_acc_grad_parameters(*_stacked(input, grad_output), scale)
 
     def forget(self, rows: Any = None) -> None:
         """Start a new sequence, in all rows of the batch or in `rows` only."""
@@ -235,3 +235,8 @@ class Sequencer(AbstractSequencer):
         if path is not None:
             picture.write(path)
         return picture.to_mermaid()
+
+
+def _stacked(input: Any, grad_output: Any) -> tuple[Any, Any]:
+    """Return both as arrays of all steps. For an array of inputs, a table of gradients is such already."""
+    return (stack_steps(input), stack_steps(grad_output)) if is_table(input) else (input, grad_output)

@@ -120,7 +120,7 @@ def _misfits_refused(walker: Module, stage: str, input: Any, grad_output: Any) -
     if stage != "end":
         for misfit in _misfits(input):
             # a sigmoid, say, takes arrays of any shape: a copy finds out whether the module takes this one
-            if misfit is None or _is_refused(walker.clone().forward, misfit):
+            if misfit is None or _is_refused(walker.clone().forward, REFUSALS, misfit):
                 _expect_refusal(walker, f"forward of {describe(misfit)}", REFUSALS, walker.forward, misfit)
     if stage == "backward":
         for misfit in _misfits(grad_output):
@@ -153,11 +153,13 @@ def _with_last(table: Any, changed: Any) -> Any:
     return [*table[:-1], changed[-1]] if is_table(table) and table else table
 
 
-def _is_refused(call: Callable[[Any], Any], misfit: Any) -> bool:
+def _is_refused(call: Callable[..., Any], errors: Any, *arguments: Any) -> bool:
     try:
-        call(misfit)
-    except REFUSALS:
+        call(*arguments)
+    except errors:
         return True
+    except Exception as error:
+        raise AssertionError(f"{call} raised {error!r}, which does not say what is wrong") from error
     return False
 
 
@@ -174,11 +176,8 @@ def _excess_refused(walker: Module, stage: str, input: Any, grad_output: Any) ->
 
 
 def _expect_refusal(module: Module, what: str, errors: Any, call: Callable[..., Any], *arguments: Any) -> None:
-    try:
-        call(*arguments)
-    except errors:
-        return
-    raise AssertionError(f"{module!r}: {what} is not refused")
+    if not _is_refused(call, errors, *arguments):
+        raise AssertionError(f"{module!r}: {what} is not refused")
 
 
 def _clone_used(walker: Module, stage: str, input: Any, grad_output: Any) -> None:

@@ -47,13 +47,22 @@ def check_gradients(module: Module, input: Any = None, *, length: int = 4, entri
     trial = Trial(module, input, length, seed)
     found = [(way, trial.run(way)) for way in trial.ways]
     for name, array in trial.arrays():
+        places = trial.rng.permutation(array.size)
+        _check_elements(trial, found, name, array, places[:entries])
         everywhere = trial.rng.choice([-1.0, 1.0], array.shape) / max(array.size, 1) ** 0.5
-        _check_slope(trial, found, name, array, everywhere, "along a direction")
-        for place in trial.rng.permutation(array.size)[:entries]:
-            index = tuple(int(k) for k in np.unravel_index(place, array.shape))
-            direction = np.zeros(array.shape)
-            direction[index] = 1
-            _check_slope(trial, found, name, array, direction, f"at {index}")
+        try:
+            _check_slope(trial, found, name, array, everywhere, "along a direction")
+        except AssertionError:
+            _check_elements(trial, found, name, array, places[entries:1000])  # says where it is wrong
+            raise
+
+
+def _check_elements(trial: Trial, found: list[tuple[str, Results]], name: str, array: Array, places: Array) -> None:
+    for place in places:
+        index = tuple(int(k) for k in np.unravel_index(place, array.shape))
+        direction = np.zeros(array.shape)
+        direction[index] = 1
+        _check_slope(trial, found, name, array, direction, f"at {index}")
 
 
 def _check_slope(

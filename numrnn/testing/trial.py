@@ -130,6 +130,7 @@ class Trial:
         walker = self._start(way, training)
         if cut:
             walker.remember("both")
+        before = copy.deepcopy((self.steps, self._grads))
         parts, join = self._parts(way, 1 + cut)
         interrupt = interrupt or (lambda *_: None)
         outputs, grad_inputs = [], []
@@ -143,6 +144,10 @@ class Trial:
                     interrupt(walker, "backward", x, grad_output)
                 grad_inputs.append(_kept(walker.backward(x, grad_output), overwrite))
             interrupt(walker, "end", *parts[0])
+        for own, old in zip(leaves([self.steps, self._grads]), leaves(before), strict=True):
+            if own is not None and not np.array_equal(own, old):
+                why = "by the module, or where an array that it returned is written to"
+                raise AssertionError(f"{self.module!r}, {way}: an input or a grad_output was changed {why}")
         return join(outputs), join(grad_inputs[::-1])
 
     def _start(self, way: str, training: bool) -> Any:

@@ -23,7 +23,7 @@ def test_the_tables_have_every_module_and_criterion_of_the_library():
 
 @pytest.mark.parametrize("name", MODULES)
 @given(data=st.data(), seed=st.integers(0, 2**16))
-@settings(max_examples=8)
+@settings(max_examples=settings.default.max_examples // 3)
 def test_keeps_all_promises(name, data, seed):
     entry = MODULES[name]
     sizes = data.draw(entry.sizes())
