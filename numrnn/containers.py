@@ -77,14 +77,6 @@ class Container(Module):
         """Return the outputs of all steps; see `Module.forward_sequence`."""
         return self._or_undo(lambda sequence: self.route(sequence, _forward_sequence), input)
 
-    def _or_undo(self, call: Callable[[Any], Any], input: Any) -> Any:
-        snapshot = self._snapshot()
-        try:
-            return call(input)
-        except BaseException:
-            self._rollback(snapshot)
-            raise
-
     def update_output(self, input: Any) -> Any:
         """Send one step through the children."""
         return self.route(input, _forward)

@@ -17,7 +17,7 @@ A subclass writes three methods, as in the original: `update_output`, `update_gr
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -346,16 +346,20 @@ class Module:
 
         Raises
         ------
-        ValueError
-            If names or shapes differ; nothing is changed then.
+        TypeError, ValueError
+            If names or shapes differ, or something is no array of real numbers; nothing is changed then.
         """
         own = dict(self.named_parameters())
+        if not isinstance(state, Mapping):
+            raise TypeError(complaint(self, describe(state), "a dict of arrays by name"))
         if own.keys() != state.keys():
             missing, unknown = sorted(own.keys() - state.keys()), sorted(state.keys() - own.keys())
             raise ValueError(complaint(self, f"a state without {missing} and with unknown {unknown}", "its own names"))
         for name, value in state.items():
             if np.shape(value) != own[name].shape:
                 raise ValueError(complaint(self, f"{name} of shape {np.shape(value)}", f"shape {own[name].shape}"))
+            if np.asarray(value).dtype.kind not in "fiu":
+                raise TypeError(complaint(self, f"{name} as a {describe(value)}", "an array of real numbers"))
         for name, value in state.items():
             own[name][...] = value
         self.parameters_changed()
@@ -372,8 +376,8 @@ class Module:
 
         Recurrent modules in it forget their sequence.
         """
-        wanted = np.dtype(dtype)
-        if wanted not in FLOATS:
+        wanted = next((known for known in FLOATS if _is_dtype(dtype, known)), None)
+        if wanted is None:
             raise TypeError(complaint(self, f"astype({dtype!r})", "float32 or float64"))
         for _, owner, name in list(self._slots()):
             owner._parameters[name] = owner._parameters[name].astype(wanted)
@@ -406,12 +410,28 @@ class Module:
         rows : sequence of int, optional
             Rows of the batch that start anew; without it, all.
         """
+        if rows is None:
+            for child in self._children.values():
+                child.forget()
+        else:
+            self._or_undo(self._forget_inside, rows)
+
+    def _forget_inside(self, rows: Any) -> None:
         for child in self._children.values():
             child.forget(rows)
 
     def clone(self) -> Module:
         """Return a copy with parameters of its own."""
         return copy.deepcopy(self)
+
+    def _or_undo(self, call: Callable[[Any], Any], argument: Any) -> Any:
+        """Return `call(argument)`; if that fails, nothing has changed."""
+        snapshot = self._snapshot()
+        try:
+            return call(argument)
+        except BaseException:
+            self._rollback(snapshot)
+            raise
 
     def _snapshot(self) -> Any:
         """Return what a failed call must put back."""
@@ -453,6 +473,13 @@ def _shapes(table: Any) -> Any:
 
 def _shapes_of(seen: Any) -> Any:
     return [_shapes_of(element) for element in seen] if isinstance(seen, list) else seen and seen[0]
+
+
+def _is_dtype(given: Any, known: np.dtype) -> bool:
+    try:
+        return given is not None and np.dtype(given) == known  # NumPy takes None for float64
+    except TypeError:
+        return False
 
 
 def _assign(module: Module, name: str, array: np.ndarray, value: Any) -> None:

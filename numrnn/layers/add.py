@@ -8,7 +8,7 @@ import numpy as np
 
 from numrnn.errors import complaint, describe
 from numrnn.kernels.cpu.matmul import add_rows
-from numrnn.layers.arrays import check_float_array, compact
+from numrnn.layers.arrays import check_float_array, compact, is_size
 from numrnn.module import Module
 from numrnn.random import generator
 
@@ -34,8 +34,8 @@ class Add(Module):
 
     def __init__(self, size: int, rng: Any = None) -> None:
         super().__init__()
-        if size < 1:
-            raise ValueError(complaint("Add", f"size {size}", "a size of at least 1"))
+        if not is_size(size):
+            raise ValueError(complaint("Add", f"size {size!r}", "a whole number, a size of at least 1"))
         self.size = int(size)
         bound = self.size**-0.5
         self.add_parameter("bias", generator(rng).uniform(-bound, bound, size).astype("float32"))

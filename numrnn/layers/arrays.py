@@ -40,6 +40,11 @@ def compact(array: np.ndarray) -> np.ndarray:
     return np.require(array, requirements=("C_CONTIGUOUS", "WRITEABLE"))
 
 
+def is_size(value: Any) -> bool:
+    """Whether `value` is a whole number of at least 1."""
+    return isinstance(value, int | np.integer) and not isinstance(value, bool) and value >= 1
+
+
 def is_index(array: Any) -> bool:
     """Whether `array` holds indices, which have no gradient."""
     return array.dtype.kind in "iub"

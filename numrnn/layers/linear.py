@@ -8,7 +8,7 @@ import numpy as np
 
 from numrnn.errors import complaint, describe
 from numrnn.kernels.cpu.matmul import add_product, add_product_of_transposed, add_rows, pack
-from numrnn.layers.arrays import check_float_array, compact
+from numrnn.layers.arrays import check_float_array, compact, is_size
 from numrnn.module import Module
 from numrnn.random import generator
 
@@ -50,8 +50,9 @@ class Linear(Module):
 
     def __init__(self, input_size: int, output_size: int, bias: bool = True, rng: Any = None) -> None:
         super().__init__()
-        if input_size < 1 or output_size < 1:
-            raise ValueError(complaint("Linear", f"sizes {input_size} and {output_size}", "sizes of at least 1"))
+        if not is_size(input_size) or not is_size(output_size):
+            got = f"sizes {input_size!r} and {output_size!r}"
+            raise ValueError(complaint("Linear", got, "whole numbers, sizes of at least 1"))
         self.input_size, self.output_size, self.has_bias = int(input_size), int(output_size), bool(bias)
         draw, bound = generator(rng), self.input_size**-0.5
         self.add_parameter("weight", draw.uniform(-bound, bound, (output_size, input_size)).astype("float32"))

@@ -8,7 +8,7 @@ import numpy as np
 
 from numrnn.errors import complaint
 from numrnn.kernels.cpu.lookup import add_rows_at
-from numrnn.layers.arrays import check_index_array, check_index_range, compact
+from numrnn.layers.arrays import check_index_array, check_index_range, compact, is_size
 from numrnn.module import Module
 from numrnn.random import generator
 
@@ -49,8 +49,9 @@ class LookupTable(Module):
 
     def __init__(self, n_index: int, n_output: int, rng: np.random.Generator | int | None = None) -> None:
         super().__init__()
-        if n_index < 1 or n_output < 1:
-            raise ValueError(complaint("LookupTable", f"n_index={n_index}, n_output={n_output}", "sizes of at least 1"))
+        if not is_size(n_index) or not is_size(n_output):
+            got = f"n_index={n_index!r}, n_output={n_output!r}"
+            raise ValueError(complaint("LookupTable", got, "whole numbers, sizes of at least 1"))
         self.n_index, self.n_output = int(n_index), int(n_output)
         self.add_parameter("weight", generator(rng).standard_normal((self.n_index, self.n_output), np.float32))
 

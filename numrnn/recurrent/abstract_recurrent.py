@@ -9,7 +9,7 @@ import numpy as np
 
 from numrnn.errors import complaint, describe
 from numrnn.module import Module
-from numrnn.table import Array, is_table, length_of, map_table, stack_steps, step_of
+from numrnn.table import Array, is_table, leaves, length_of, map_table, stack_steps, step_of
 
 
 class AbstractRecurrent(Module):
@@ -97,13 +97,15 @@ class AbstractRecurrent(Module):
         zeros = self.initial_state(input)
         if self._start_state is None or zeros is None:
             return zeros
-        return [self._fitted(given, zero) for given, zero in zip(self._start_state, zeros, strict=True)]
+        return self._fitted(self._start_state, zeros)
 
     def _fitted(self, given: Any, like: Any) -> Any:
         """Return `given` in the shape of `like`; a state without a batch axis serves all rows."""
         if given is None:
             return like
         if is_table(like):
+            if not is_table(given) or len(given) != len(like):
+                raise ValueError(complaint(self, f"{describe(given)} as a hidden state", f"a table of {len(like)}"))
             return [self._fitted(g, element) for g, element in zip(given, like, strict=True)]
         if given.shape not in (like.shape, like.shape[1:]) and like.shape != (1, *given.shape):
             expects = f"shape {like.shape} for this input's batch"
@@ -137,7 +139,7 @@ class AbstractRecurrent(Module):
             return self._grad_state
         if self._last_gradient is None or self._state is None:
             return None
-        return [self._fitted(g, like) for g, like in zip(self._last_gradient, self._state, strict=True)]
+        return self._fitted(self._last_gradient, self._state)
 
     def _went_back(self, steps: int, grad_state: list[Any]) -> None:
         """Note that backward has reached the state before a step, with this gradient."""
@@ -272,17 +274,23 @@ class AbstractRecurrent(Module):
         ValueError, TypeError
             If the state does not fit.
         """
+        self.check_hidden_state(step, state)
         if step == 0:
-            self._start_state = None if state is None else self._checked_state(state)
-            if self._state is None or self.step > 1:
-                return
-        elif step != self.step - 1:
-            raise IndexError(complaint(self, f"step {step}", f"0 or the newest step ({self.step - 1})"))
+            self._start_state = None if state is None else self._listed(state)
         else:
-            like = self._state
-            given = self._checked_state(state)
-            self._state = [self._fitted(g, s) for g, s in zip(given, like, strict=True)]
+            self._state = self._fitted(self._listed(state), self._state)
             self._cut(np.arange(self._batch_size()))
+
+    def check_hidden_state(self, step: int, state: Any) -> None:
+        """Raise an error if `set_hidden_state` would refuse its arguments."""
+        if step not in (0, self.step - 1):
+            raise IndexError(complaint(self, f"step {step}", f"0 or the newest step ({self.step - 1})"))
+        if step and state is None:
+            raise TypeError(complaint(self, "None", f"the state after step {step}"))
+        if state is not None:
+            self._check_state(self._listed(state))
+            if step:
+                self._fitted(self._listed(state), self._state)
 
     def get_grad_hidden_state(self, step: int | None = None) -> Any:
         """Return the gradient that the state after a step received from later steps, in the last `backward` calls.
@@ -300,9 +308,7 @@ class AbstractRecurrent(Module):
         number = self.step - 1 if step is None else step
         if number == self.step - 1:
             arriving = self._last_gradient
-            return self._shown(
-                None if arriving is None else [self._fitted(g, s) for g, s in zip(arriving, self._state, strict=True)]
-            )
+            return self._shown(None if arriving is None else self._fitted(arriving, self._state))
         if number not in self._grad_states:
             expects = f"one of the steps that backward has reached ({sorted(self._grad_states)})"
             raise IndexError(complaint(self, f"the gradient of the hidden state of step {number}", expects))
@@ -317,19 +323,32 @@ class AbstractRecurrent(Module):
         ------
         IndexError
             If `step` is not the newest.
+        ValueError, TypeError
+            If the gradient does not fit.
         """
-        if step is not None and step != self.step - 1:
-            raise IndexError(complaint(self, f"step {step}", f"the newest step ({self.step - 1})"))
-        self._last_gradient = None if gradient is None else self._checked_state(gradient)
+        self.check_grad_hidden_state(step, gradient)
+        self._last_gradient = None if gradient is None else self._listed(gradient)
         self._rewind()
 
-    def _checked_state(self, state: Any) -> list[Any]:
+    def check_grad_hidden_state(self, step: int | None, gradient: Any) -> None:
+        """Raise an error if `set_grad_hidden_state` would refuse its arguments."""
+        if step not in (None, self.step - 1):
+            raise IndexError(complaint(self, f"step {step}", f"the newest step ({self.step - 1})"))
+        if gradient is not None:
+            self._check_state(self._listed(gradient))
+            if self._state is not None:
+                self._fitted(self._listed(gradient), self._state)
+
+    def _listed(self, state: Any) -> list[Any]:
         """Return a state given by the user as a list of copies."""
         given = list(state) if is_table(state) else [state]
-        for leaf in given:
-            if leaf is not None and not is_table(leaf) and not isinstance(leaf, np.ndarray):
-                raise TypeError(complaint(self, f"a hidden state of {describe(leaf)}", "arrays"))
         return map_table(lambda array: None if array is None else np.array(array), given)
+
+    def _check_state(self, given: list[Any]) -> None:
+        """Raise an error if `given` cannot be a state of this module. Subclasses extend this."""
+        for leaf in leaves(given):
+            if leaf is not None and leaf.dtype.kind not in "fiu":
+                raise TypeError(complaint(self, f"a hidden state of {describe(leaf)}", "arrays of numbers"))
 
     def _shown(self, state: list[Any] | None) -> Any:
         """Return a state as users see it."""

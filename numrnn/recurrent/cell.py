@@ -12,7 +12,7 @@ from numrnn.errors import complaint, describe
 from numrnn.kernels.cpu.loop import CellLoop, Tape, Weights
 from numrnn.random import generator
 from numrnn.recurrent.abstract_recurrent import AbstractRecurrent
-from numrnn.table import Array
+from numrnn.table import Array, is_table
 
 EVALUATE_STEPS = 64
 """Steps of a sequence that are computed at once in evaluate mode: this bounds the memory of a long one."""
@@ -240,6 +240,17 @@ class Cell(AbstractRecurrent):
         """Return the state after a remembered step."""
         tape, index = record
         return [array[index + 1] for array in tape.states]
+
+    def _check_state(self, given: list[Any]) -> None:
+        super()._check_state(given)
+        sizes = self.sizes()
+        if len(given) != len(self.states):
+            raise ValueError(complaint(self, f"{len(given)} state(s)", f"{len(self.states)}: {', '.join(self.states)}"))
+        for name, array in zip(self.states, given, strict=True):
+            size = sizes[self.state_sizes.get(name, "hidden")]
+            if array is not None and (is_table(array) or array.ndim not in (1, 2) or array.shape[-1] != size):
+                got = f"{name} as a {describe(array)}"
+                raise ValueError(complaint(self, got, f"an array of shape (batch, {size}) or ({size},)"))
 
     def _shown(self, state: list[Any] | None) -> Any:
         if state is not None and self._batch_shape == () and self._state is not None:

@@ -30,12 +30,7 @@ class CompositeRecurrent(AbstractRecurrent):
 
     def forward(self, input: Any) -> Any:
         """Make one step; see `Module.forward`. If it fails, nothing has changed."""
-        snapshot = self._snapshot()
-        try:
-            output = super().forward(input)
-        except BaseException:
-            self._rollback(snapshot)
-            raise
+        output = self._or_undo(super().forward, input)
         self._input_shapes = [leaf.shape for leaf in leaves(input)]
         return output
 
@@ -63,9 +58,11 @@ class CompositeRecurrent(AbstractRecurrent):
         if rows is None:
             super().forget()
         elif self._state is not None:
-            self._forget_own_rows(rows)
-            for child in self._children.values():
-                child.forget(rows)
+            self._or_undo(self._forget_inside, rows)
+
+    def _forget_inside(self, rows: Any) -> None:
+        self._forget_own_rows(rows)
+        super()._forget_inside(rows)
 
     def _forget_own_rows(self, rows: Any) -> None:
         """Start anew in `rows`, apart from the children."""

@@ -223,11 +223,11 @@ class Recurrent(CompositeRecurrent):
 
     # ---- rows that start anew ------------------------------------------------------------------------------------
 
-    def set_hidden_state(self, step: int, state: Any) -> None:
-        """Set the state after the newest step; see `AbstractRecurrent`. There is no start state to set (step 0)."""
-        if step == 0:
+    def check_hidden_state(self, step: int, state: Any) -> None:
+        """Raise an error if `set_hidden_state` would refuse its arguments. There is no start state to set (step 0)."""
+        if step == 0 and state is not None:
             raise ValueError(complaint(self, "a start state", "none: the first step goes through the start module"))
-        super().set_hidden_state(step, state)
+        super().check_hidden_state(step, state)
 
     def _forget_own_rows(self, rows: Any) -> None:
         chosen = self._checked_rows(rows)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from numrnn.errors import complaint, describe
 from numrnn.module import Module
 from numrnn.recurrent.abstract_recurrent import AbstractRecurrent
 from numrnn.recurrent.composite import CompositeRecurrent
-from numrnn.table import leaves, length_of, step_of
+from numrnn.table import is_table, leaves, length_of, step_of
 
 
 class Recursor(CompositeRecurrent):
@@ -86,8 +87,14 @@ class Recursor(CompositeRecurrent):
 
     def set_hidden_state(self, step: int, state: Any) -> None:
         """Set the states of the recurrent modules inside from a list; see `AbstractRecurrent`."""
-        for inner, own in zip(self._inner(), [None] * len(self._inner()) if state is None else state, strict=True):
+        self.check_hidden_state(step, state)
+        for inner, own in self._for_inner(state):
             inner.set_hidden_state(step, own)
+
+    def check_hidden_state(self, step: int, state: Any) -> None:
+        """Raise an error if the modules inside would refuse their states."""
+        for inner, own in self._for_inner(state):
+            inner.check_hidden_state(step, own)
 
     def get_grad_hidden_state(self, step: int | None = None) -> list[Any]:
         """Return a list of the gradients of the states of the recurrent modules inside; see `AbstractRecurrent`."""
@@ -95,10 +102,22 @@ class Recursor(CompositeRecurrent):
 
     def set_grad_hidden_state(self, step: int | None, gradient: Any) -> None:
         """Set the gradients of the newest states inside from a list; see `AbstractRecurrent`."""
-        for inner, own in zip(
-            self._inner(), [None] * len(self._inner()) if gradient is None else gradient, strict=True
-        ):
+        self.check_grad_hidden_state(step, gradient)
+        for inner, own in self._for_inner(gradient):
             inner.set_grad_hidden_state(step, own)
+
+    def check_grad_hidden_state(self, step: int | None, gradient: Any) -> None:
+        """Raise an error if the modules inside would refuse their gradients."""
+        for inner, own in self._for_inner(gradient):
+            inner.check_grad_hidden_state(step, own)
+
+    def _for_inner(self, states: Any) -> list[tuple[AbstractRecurrent, Any]]:
+        inner = self._inner()
+        given = [None] * len(inner) if states is None else states
+        if not is_table(given) or len(given) != len(inner):
+            expects = f"a table of {len(inner)}, one for each recurrent module inside"
+            raise ValueError(complaint(self, f"{describe(given)} as states", expects))
+        return list(zip(inner, given, strict=True))
 
     def _inner(self) -> list[AbstractRecurrent]:
         """Return the recurrent modules directly inside, not those inside other recurrent ones."""

@@ -125,12 +125,7 @@ class Sequencer(AbstractSequencer):
 
     def forward(self, input: Any) -> Any:
         """Return the outputs of all steps; if that fails, nothing has changed."""
-        snapshot = self._snapshot()
-        try:
-            return super().forward(input)
-        except BaseException:
-            self._rollback(snapshot)
-            raise
+        return self._or_undo(super().forward, input)
 
     def update_output(self, input: Any) -> Any:
         """Run the sequence."""

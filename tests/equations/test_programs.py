@@ -156,6 +156,13 @@ class ReadBackwards(nr.Cell):
         return sigmoid(a) * a + tanh(b) * relu(b)
 
 
+class Negative(nr.Cell):
+    """A state that is minus something."""
+
+    def equations(self, x, h):
+        return -tanh(linear("a", x, h))
+
+
 class WithoutState(nr.Cell):
     """A function of x, from maps of maps."""
 
@@ -192,6 +199,7 @@ def _without_state(p, x, h):
         (Swapped, lambda p, x, h, c, m: (c, m, h)),
         (ReadLater, _read_later),
         (ReadBackwards, _read_backwards),
+        (Negative, lambda p, x, h: (-np.tanh(naive.affine(p, "a", x=x, h=h)),)),
         (WithoutState, _without_state),
     ],
 )

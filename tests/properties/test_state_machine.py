@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
@@ -415,3 +416,6 @@ TestRecurrent = Recurrent.TestCase
 TestRecursor = Recursor.TestCase
 TestSequencerOfLSTM = SequencerOfLSTM.TestCase
 TestSequencerOfRecurrent = SequencerOfRecurrent.TestCase
+
+for case in (TestLSTM, TestGRU, TestRecurrent, TestRecursor, TestSequencerOfLSTM, TestSequencerOfRecurrent):
+    case.settings = settings(max_examples=4 * settings.default.max_examples)
