@@ -1,10 +1,12 @@
 # Every target prepares what it needs, so any of them can be the first command on a fresh machine.
 
 PYTHON ?= python3
+BENCH_ARGS ?=
 DEMO_ARGS ?=
 TEST_ARGS ?=
 
 VENV := .venv
+BENCH_VENV := .venv-bench
 DOCS_VENV := .venv-docs
 RUFF := $(shell sed -n 's/.*"\(ruff==[^"]*\)".*/\1/p' pyproject.toml)
 
@@ -30,8 +32,8 @@ lint: $(VENV)/.lint-ready ## Check style and formatting with the pinned ruff
 docs: $(DOCS_VENV)/.ready ## Build the documentation into site/, any warning is an error
 	NO_MKDOCS_2_WARNING=1 $(DOCS_VENV)/bin/python -m mkdocs build --strict
 
-bench: $(VENV)/.ready ## Measure the time to the first result
-	$(VENV)/bin/python -m benchmarks.first_use
+bench: $(BENCH_VENV)/.ready ## Measure numrnn and its peers (BENCH_ARGS="--only LSTM --threads 1")
+	$(BENCH_VENV)/bin/python -m benchmarks $(BENCH_ARGS)
 
 size: ## Print the lines of code in each room of numrnn/
 	@for room in numrnn/*.py numrnn/*/; do \
@@ -61,4 +63,11 @@ $(DOCS_VENV)/bin/python:
 
 $(DOCS_VENV)/.ready: pyproject.toml | $(DOCS_VENV)/bin/python
 	$(DOCS_VENV)/bin/python -m pip install --quiet -e ".[docs]"
+	@touch $@
+
+$(BENCH_VENV)/bin/python:
+	$(PYTHON) -m venv $(BENCH_VENV)
+
+$(BENCH_VENV)/.ready: pyproject.toml | $(BENCH_VENV)/bin/python
+	$(BENCH_VENV)/bin/python -m pip install --quiet -e ".[bench]"
 	@touch $@

@@ -1,1 +1,1 @@
-"""Measurements; each module is a program."""
+"""The board: numrnn and its peers on the same work, in the same run."""

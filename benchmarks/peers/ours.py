@@ -1,0 +1,193 @@
+"""numrnn."""
+
+from __future__ import annotations
+
+import tempfile
+import tracemalloc
+from collections.abc import Iterable
+from functools import singledispatch
+
+import numpy as np
+
+import numrnn as nr
+from benchmarks import cells, data, first_use
+from benchmarks.timing import Contestant, Numbers
+from benchmarks.works import FirstUse, Import, Memory, OwnCell, Product, Program, Sequence, Step, Work
+from examples import permutation_lstm, permutation_rnn
+from numrnn.kernels.cpu.matmul import add_product, pack
+
+
+def use_threads(count: int) -> None:
+    if hasattr(nr, "set_num_threads"):
+        nr.set_num_threads(count)
+
+
+@singledispatch
+def prepare(work: Work, name: str) -> Contestant:
+    raise NotImplementedError(f"{type(work).__name__} is not written for {name}")
+
+
+def train(model: nr.Module, x: np.ndarray, grad_output: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    output = model.forward(x)
+    model.zero_grad_parameters()
+    return output, model.backward(x, grad_output)
+
+
+class Bidirectional:
+    """Two cells, one of which reads backwards; their outputs are joined."""
+
+    def __init__(self, forwards: nr.Cell, backwards: nr.Cell) -> None:
+        self.forwards, self.backwards = nr.Sequencer(forwards).evaluate(), nr.Sequencer(backwards).evaluate()
+
+    def forward(self, x: np.ndarray) -> np.ndarray:
+        return np.concatenate([self.forwards.forward(x), self.backwards.forward(x[::-1])[::-1]], -1)
+
+
+@prepare.register
+def _(work: Sequence, name: str) -> Contestant:
+    x, grad_output = data.sequences(work.steps, work.batch, work.hidden)
+    own = [[cells.with_weights(work.cell, w) for w in directions] for directions in data.layers_of(work)]
+    if work.directions == 2:
+        model = Bidirectional(*own[0])
+    else:
+        stack = [cell for (cell,) in own]
+        model = nr.Sequencer(stack[0] if len(stack) == 1 else nr.Sequential(*stack))
+    if work.mode == "inference":
+        if work.directions == 1:
+            model.evaluate()
+        return Contestant(lambda: model.forward(x), lambda: {"output": model.forward(x)})
+
+    def numbers() -> Numbers:
+        output, grad_x = train(model, x, grad_output)
+        named = {
+            f"gradient {k} of layer {n}": g for n, cell in enumerate(stack) for k, g in enumerate(cells.gradients(cell))
+        }
+        return {"output": output, "gradient of x": grad_x, **named}
+
+    return Contestant(lambda: train(model, x, grad_output), numbers)
+
+
+@prepare.register
+def _(work: Step, name: str) -> Contestant:
+    x, _ = data.sequences(20, 1, work.hidden)
+    cell = cells.with_weights("LSTM", data.layer("LSTM", work.hidden)).evaluate()
+    first = x[0]
+
+    def numbers() -> Numbers:
+        cell.forget()
+        return {"last output": [cell.forward(step) for step in x][-1]}
+
+    return Contestant(lambda: cell.forward(first), numbers)
+
+
+@prepare.register
+def _(work: OwnCell, name: str) -> Contestant:
+    x, grad_output = data.sequences(work.steps, work.batch, work.hidden)
+    kind = getattr(nr, work.built_in) if name == "built-in cell" else getattr(cells, work.cell)
+    cell = kind(work.hidden, rng=0)
+    model = nr.Sequencer(cell)
+
+    def numbers() -> Numbers:
+        output, grad_x = train(model, x, grad_output)
+        return {"output": output, "gradient of x": grad_x, **gradients(cell, cell.state_dict())}
+
+    return Contestant(lambda: train(model, x, grad_output), None if name == "built-in cell" else numbers)
+
+
+def gradients(module: nr.Module, names: Iterable[str]) -> Numbers:
+    return {f"gradient of {name}": g for name, g in zip(names, module.parameters()[1], strict=True)}
+
+
+def program_of(work: Program) -> nr.Sequential:
+    """Return the program's network, which starts from the same weights every time."""
+    nr.seed(0)
+    words, hidden = work.vocabulary, work.hidden
+    if work.recurrent == "Recurrent":
+        return permutation_rnn.build(words, hidden, work.steps)
+    if work.recurrent == "LSTM":
+        return permutation_lstm.build(words, hidden, work.steps)
+    cell = nr.RNN(hidden) if work.recurrent == "RNN" else nr.LSTM(hidden, cell2gate=False)
+    parts = nr.LookupTable(words, hidden), cell, nr.Linear(hidden, words), nr.LogSoftMax()
+    return nr.Sequential(*map(nr.Sequencer, parts))
+
+
+def parameters_of(program: nr.Sequential) -> Numbers:
+    """Return a program's parameters by names that do not tell how it is put together."""
+    state = program.state_dict()
+    *_, weight, bias = state
+    table = "0.module.input.weight" if "0.module.input.weight" in state else "0.module.weight"
+    names = {table: "table", weight: "last_weight", bias: "last_bias"}
+    return {names.get(name, name.split("module.")[-1]): array for name, array in state.items()}
+
+
+@prepare.register
+def _(work: Program, name: str) -> Contestant:
+    inputs, targets = data.words(work)
+    model, criterion = program_of(work), nr.SequencerCriterion(nr.ClassNLLCriterion())
+    start = model.state_dict()
+
+    def run() -> float:
+        outputs = model.forward(inputs)
+        loss = criterion.forward(outputs, targets)
+        model.zero_grad_parameters()
+        model.backward(inputs, criterion.backward(outputs, targets))
+        model.update_parameters(0.1)
+        return loss
+
+    def numbers() -> Numbers:
+        model.load_state_dict(start)
+        return {"loss": np.array(run()), **gradients(model, parameters_of(model))}
+
+    return Contestant(run, numbers)
+
+
+@prepare.register
+def _(work: Product, name: str) -> Contestant:
+    a, b = data.matrices(work)
+    panels, out = pack(b), np.empty((work.m, work.j), "float32")
+
+    def run() -> np.ndarray:
+        out[...] = 0
+        add_product(a, pack(b) if name == "packing too" else panels, out)
+        return out
+
+    return Contestant(run, lambda: {"product": run().copy()})
+
+
+@prepare.register
+def _(work: Memory, name: str) -> Contestant:
+    x, _ = data.sequences(work.steps, work.batch, work.hidden)
+    model = nr.Sequencer(cells.with_weights(work.cell, data.layer(work.cell, work.hidden)))
+    model.forward(x)
+    model.forget()
+
+    def sample() -> float:
+        model.forget()
+        tracemalloc.start()
+        before = tracemalloc.get_traced_memory()[0]
+        output = model.forward(x)
+        kept = tracemalloc.get_traced_memory()[0] - before
+        tracemalloc.stop()
+        return (kept - output.nbytes) / (work.steps * work.batch)
+
+    return Contestant(sample=sample)
+
+
+@prepare.register
+def _(work: FirstUse, name: str) -> Contestant:
+    folder = tempfile.TemporaryDirectory()
+    if work.cache == "warm":
+        first_use.measure(folder.name)
+
+    def sample() -> float:
+        if work.cache == "warm":
+            return first_use.measure(folder.name)[first_use.TOTAL]
+        with tempfile.TemporaryDirectory() as empty:
+            return first_use.measure(empty)[first_use.TOTAL]
+
+    return Contestant(sample=sample)
+
+
+@prepare.register
+def _(work: Import, name: str) -> Contestant:
+    return Contestant(sample=lambda: first_use.time_of_import("numrnn"))

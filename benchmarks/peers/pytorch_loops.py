@@ -1,0 +1,87 @@
+"""Recurrent networks as loops over the steps, in PyTorch, for the cells that it does not have.
+
+Each function takes the parameters by the names that they have in numrnn, and an input (T, N, D); it returns the outputs
+(T, N, H). The maps of the input are made for all steps at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+from torch.nn.functional import linear
+
+Parameters = dict[str, Tensor]
+
+
+def over_time(step: Callable[..., tuple[Tensor, ...]], maps: list[Tensor], hidden: int, states: int) -> Tensor:
+    """Run `step(*maps at t, *states)`, which returns the new states, from states of zero; the first is the output."""
+    state = (maps[0].new_zeros(maps[0].shape[1], hidden),) * states
+    outputs = []
+    for at_this_step in zip(*maps, strict=True):
+        state = step(*at_this_step, *state)
+        outputs.append(state[0])
+    return torch.stack(outputs)
+
+
+def OnePhase(p: Parameters, x: Tensor) -> Tensor:
+    weight = p["gates_weight_h"].T
+
+    def step(a: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
+        i, z, f, o = torch.addmm(a, h, weight).chunk(4, 1)
+        f = f.sigmoid()
+        c = f * c + (1 - f) * i.sigmoid() * z.tanh()
+        return o.sigmoid() * c / (1 + c.abs()), c
+
+    return over_time(step, [linear(x, p["gates_weight_x"], p["gates_bias"])], len(weight), 2)
+
+
+def TwoPhases(p: Parameters, x: Tensor) -> Tensor:
+    weight, candidate_weight = p["gates_weight_h"].T, p["candidate_weight_h"].T
+
+    def step(a: Tensor, b: Tensor, h: Tensor) -> tuple[Tensor]:
+        r, z = torch.addmm(a, h, weight).chunk(2, 1)
+        n = torch.addmm(b, r.tanh() * h, candidate_weight).tanh()
+        z = z.sigmoid()
+        return (h + z * z * (n - h),)
+
+    maps = [linear(x, p[f"{name}_weight_x"], p[f"{name}_bias"]) for name in ("gates", "candidate")]
+    return over_time(step, maps, len(weight), 1)
+
+
+def Peepholes(p: Parameters, x: Tensor) -> Tensor:
+    weight = p["gates_weight_h"].T
+
+    def step(a: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
+        i, z, f, o = torch.addmm(a, h, weight).chunk(4, 1)
+        i, f = (i + p["input_peephole"] * c).sigmoid(), (f + p["forget_peephole"] * c).sigmoid()
+        c = f * c + i * z.tanh()
+        o = (o + p["output_peephole"] * c).sigmoid()
+        return o * c / (1 + c * c).sqrt(), c
+
+    return over_time(step, [linear(x, p["gates_weight_x"], p["gates_bias"])], len(weight), 2)
+
+
+def LSTM(p: Parameters, x: Tensor) -> Tensor:
+    gates = ("forget", "input", "candidate", "output")
+    weight_x, weight_h, bias = (
+        torch.cat([p[f"{gate}_{kind}"] for gate in gates]) for kind in ("weight_x", "weight_h", "bias")
+    )
+
+    def step(a: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
+        f, i, z, o = torch.addmm(a, h, weight_h.T).chunk(4, 1)
+        i, f = (i + p["input_peephole"] * c).sigmoid(), (f + p["forget_peephole"] * c).sigmoid()
+        c = f * c + i * z.tanh()
+        return (o + p["output_peephole"] * c).sigmoid() * c.tanh(), c
+
+    return over_time(step, [linear(x, weight_x, bias)], weight_h.shape[1], 2)
+
+
+def Recurrent(p: Parameters, x: Tensor) -> Tensor:
+    h = (x[0] + p["start.bias"]).sigmoid()  # the first step has a bias in the place of what is fed back
+    outputs = [h]
+    for step in x[1:]:
+        h = (step + linear(h, p["feedback.weight"], p["feedback.bias"])).sigmoid()
+        outputs.append(h)
+    return torch.stack(outputs)
