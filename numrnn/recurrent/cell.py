@@ -10,6 +10,7 @@ from numrnn.equations.derive import Program
 from numrnn.equations.symbols import Trace, Value
 from numrnn.errors import complaint, describe
 from numrnn.kernels.cpu.loop import CellLoop, Tape, Weights
+from numrnn.kernels.cpu.memory import empty
 from numrnn.random import generator
 from numrnn.recurrent.abstract_recurrent import AbstractRecurrent
 from numrnn.table import Array, is_table
@@ -133,7 +134,7 @@ class Cell(AbstractRecurrent):
         >>> "def forward(" in nr.GRU(4, 6).source()
         True
         """
-        from numrnn.equations.compile import program_text
+        from numrnn.kernels.cpu.compile import program_text
 
         return program_text(self.program(), type(self).__name__, self.dtype.name)
 
@@ -196,13 +197,13 @@ class Cell(AbstractRecurrent):
         state = self._state if self._state is not None else self._first_state(x[0])
         self._batch_shape = input.shape[1:-1]
         chunk = len(x) if self.is_training else EVALUATE_STEPS
-        output = np.empty((*x.shape[:2], state[0].shape[-1]), self.dtype)
+        output = empty((*x.shape[:2], state[0].shape[-1]), self.dtype)
         if self.is_training or self._weights is None or self.step == 1 or len(x) > 1:
             self._weights = self._loop().pack(self._parameters)
         for first in range(0, len(x), chunk):
-            tape = self._loop().forward(self._weights, x[first : first + chunk], state)
+            last = first + chunk
+            tape = self._loop().forward(self._weights, x[first:last], state, output[first:last])
             state = [array[-1] for array in tape.states]
-            output[first : first + chunk] = tape.states[0][1:]
         self._advance([(tape, t) for t in range(len(x))] if self.is_training else [None] * len(x), state)
         return output.reshape(*input.shape[:-1], -1)
 
