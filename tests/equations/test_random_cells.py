@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, assume, given, note, settings
 from hypothesis import strategies as st
 
-from numrnn.equations import compile as compiling
+from numrnn.kernels.cpu import compile as compiling
 from tests import naive
 from tests.equations.random_cells import OnArrays, RandomCell, carry_out, recipes
 

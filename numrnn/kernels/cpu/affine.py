@@ -6,7 +6,7 @@ import numpy as np
 from numba import njit
 
 from numrnn.kernels.cpu.machine import OPTIONS
-from numrnn.kernels.cpu.matmul import add_product_of_transposed, add_rows, product1
+from numrnn.kernels.cpu.matmul import add_products_of_transposed, add_rows, product1
 from numrnn.kernels.cpu.sharing import share
 from numrnn.kernels.cpu.threads import run, threads_for
 
@@ -40,8 +40,8 @@ def _add_outer_products(a, b, scale, out, part, parts, barrier):
     (rows, width), columns = a.shape, b.shape[1]
     low, high = share(width, part, parts)
     last = rows - 1
-    add_product_of_transposed(
-        a.ravel(), last * width, -width, low, high, b.ravel(), last * columns, -columns, columns, rows, scale, out.ravel()
+    add_products_of_transposed(
+        a.ravel(), last * width, -width, low, high, rows, (b.ravel(),), (last * columns,), (columns,), scale, (out.ravel(),)
     )
 
 

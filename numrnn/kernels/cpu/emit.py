@@ -50,15 +50,23 @@ def emit_module(program: Program, dtype: str, origin: str, options: str = "OPTIO
     blocks = [f"@njit(**{inline})\n{text}" for text in emit_blocks(program, dtype).split("\n\n")]
     kernels = [
         _emit_kernel("forward", "x, output, tape, weights, vectors, stretch", options, _forward(program)),
+        _STEP.format(options=options),
         _emit_kernel("backward", "x, grad_output, grad_x, tape, gradients, weights, vectors", options, _backward(program)),
         _emit_kernel("accumulate", "x, tape, gradients, grad_parameters, scale", options, _accumulate(program)),
     ]
     return "\n\n\n".join(["\n".join(header), *blocks, *kernels]) + "\n"
 
 
+_STEP = """@njit(**{options})
+def step(x, output, old, tape, weights, vectors, barrier):
+    for k in range(len(old)):
+        tape[1][k][0] = old[k]
+    forward(x, output, tape, weights, vectors, 1, False, 0, 1, barrier)"""
+
+
 def _matmul_names(program: Program) -> list[str]:
     products = {f"product{group.columns}" for group in program.groups} | {"product1"}
-    return ["CHANNELS", "add_product_of_transposed", "add_rows", *sorted(products), "repeat"]
+    return ["CHANNELS", "add_products_of_transposed", "add_rows", *sorted(products), "repeat"]
 
 
 def _emit_kernel(name: str, arguments: str, options: str, lines: list[str]) -> str:
@@ -366,18 +374,21 @@ def _accumulate(program: Program) -> list[str]:
             source = f"grad_pre{group.index}, (rows - 1) * {step} + {before} * {size}, -{step}"
             before += m.parts
             text.add(0, f"low, high = share({m.parts} * {size}, part, parts)")
-            for argument in m.arguments:
-                array, row = _rows_of(program, argument, "0")
-                depth = f"size_{argument.size}"
-                start = "rows - 1" if row == "0" else "rows - 1 + batch"
-                text.add(
-                    0,
-                    "add_product_of_transposed(",
-                    f"    {source}, low, high,",
-                    f"    {array}, ({start}) * {depth}, -{depth}, {depth}, rows, scale, grad_parameters[{index}].ravel(),",
-                    ")",
-                )
-                index += 1
+            rows = [_rows_of(program, argument, "0") for argument in m.arguments]
+            widths = [f"size_{argument.size}" for argument in m.arguments]
+            starts = [f"(rows - 1{' + batch' if row != '0' else ''}) * {w}" for (_, row), w in zip(rows, widths, strict=True)]
+            targets = [f"grad_parameters[{index + k}].ravel()" for k in range(len(rows))]
+            index += len(rows)
+            text.add(
+                0,
+                "add_products_of_transposed(",
+                f"    {source}, low, high, rows,",
+                f"    ({', '.join(array for array, _ in rows)},),",
+                f"    ({', '.join(starts)},),",
+                f"    ({', '.join(widths)},), scale,",
+                f"    ({', '.join(targets)},),",
+                ")",
+            )
             if m.bias:
                 text.add(0, f"add_rows({source}, low, high, rows, scale, grad_parameters[{index}])")
                 index += 1

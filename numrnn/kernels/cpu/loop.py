@@ -6,16 +6,16 @@ arrays, which is why they agree bit for bit.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from numrnn.equations.derive import Group, Program
-from numrnn.equations.symbols import Value
 from numrnn.kernels.cpu.compile import compile_program
 from numrnn.kernels.cpu.emit import parameter_order
-from numrnn.kernels.cpu.matmul import pack
+from numrnn.kernels.cpu.matmul import empty_panels, pack_rows, pack_transposed
 from numrnn.kernels.cpu.memory import empty
 from numrnn.kernels.cpu.threads import run, threads_for
 
@@ -48,15 +48,6 @@ class Tape:
         """What the forward pass writes."""
         return self.pre, self.states, self.kept
 
-    def start_backward(self, vectors: Arrays) -> None:
-        """Make room for the gradients, with zeros as the gradient of the last state."""
-        self.grad_pre = tuple(empty(array.shape, array.dtype) for array in self.pre)
-        self.grad_states = tuple(empty(array.shape, array.dtype) for array in self.states)
-        steps, batch = self.states[0].shape[0] - 1, self.states[0].shape[1]
-        self.grad_vectors = tuple(empty((steps, batch, v.size), v.dtype) for v in vectors)
-        for array in self.grad_states:
-            array[-1] = 0
-
     def step(self, index: int) -> Tape:
         """Return the part of one step, as views."""
         one, two = slice(index, index + 1), slice(index, index + 2)
@@ -70,19 +61,68 @@ class Tape:
         )
 
 
-@dataclass
 class Weights:
-    """A cell's parameters in the form in which the kernels of one direction read them."""
+    """A cell's parameters in the form in which the kernels of one direction read them.
 
-    rows: Arrays | np.ndarray  # forward: the bias of each group; backward: zeros
-    input: Arrays  # panels of the maps of x, of the groups that have one
-    products: Arrays  # panels of the products in the loop
-    vectors: Arrays
+    Parameters
+    ----------
+    program : Program
+        The cell's equations, taken apart.
+    dtype : numpy.dtype
+        Element type.
+    backward : bool
+        Whether they are for the backward pass.
+    """
 
-    @property
-    def matrices(self) -> tuple[Arrays | np.ndarray, Arrays, Arrays]:
-        """What the kernels read as `weights`."""
-        return self.rows, self.input, self.products
+    def __init__(self, program: Program, dtype: np.dtype, backward: bool = False) -> None:
+        sizes = program.trace.sizes
+        self._pieces: list[tuple[Callable[..., None], str, tuple[Any, ...]]] = []  # what to call, for which parameter
+        panels: dict[tuple[int, int], np.ndarray] = {}
+        for group in program.groups:
+            size = sizes[group.size]
+            for position, argument in enumerate(group.maps[0].arguments):
+                width = sizes[argument.size or ""]
+                shape = (group.columns * size, width, 1) if backward else (width, size, group.columns)
+                packed = panels[group.index, position] = empty_panels(*shape, dtype)
+                first = 0
+                for m in group.maps:
+                    name = f"{m.name}_weight_{m.suffixes[position]}"
+                    if backward:
+                        self._pieces.append((pack_rows, name, (packed, first * size)))
+                    else:
+                        self._pieces.append((pack_transposed, name, (size, packed, first, group.columns)))
+                    first += m.parts
+        inputs = [group for group in program.groups if program.input in group.maps[0].arguments]
+        input = tuple(panels[g.index, g.maps[0].arguments.index(program.input)] for g in inputs)
+        products = tuple(panels[product.group.index, product.position] for product in program.products)
+        if backward:
+            rows: Any = np.zeros(max(sizes.values()), dtype)
+        else:
+            rows = tuple(self._bias(group, np.zeros(group.columns * sizes[group.size], dtype)) for group in program.groups)
+        self.matrices = rows, input, products
+        """What the kernels read as `weights`: biases of each group (backward: zeros), panels of the maps of x, of
+        the products in the loop."""
+        self.vectors: Arrays = tuple(np.empty(sizes[v.size or ""], dtype) for v in program.trace.vectors.values())
+        for name, vector in zip(program.trace.vectors, self.vectors, strict=True):
+            self._pieces.append((_copy, f"{name}_peephole", (vector,)))
+
+    def _bias(self, group: Group, row: np.ndarray) -> np.ndarray:
+        size = len(row) // group.columns
+        first = 0
+        for m in group.maps:
+            if m.bias:
+                self._pieces.append((_copy, f"{m.name}_bias", (row[first * size : (first + m.parts) * size],)))
+            first += m.parts
+        return row
+
+    def update(self, parameters: Parameters) -> None:
+        """Read the parameters."""
+        for function, name, arguments in self._pieces:
+            function(parameters[name], *arguments)
+
+
+def _copy(source: np.ndarray, target: np.ndarray) -> None:
+    target[...] = source
 
 
 class CellLoop:
@@ -104,36 +144,11 @@ class CellLoop:
         self.module = compile_program(program, name, self.dtype.name)
         sizes = program.trace.sizes
         self._order = parameter_order(program)
-        self._products = [
-            (group, position, argument is program.input)
-            for group in program.groups
-            for position, argument in enumerate(group.maps[0].arguments)
-        ]
         self._row_work = 2 * sum(
-            group.columns * sizes[group.size] * sizes[group.maps[0].arguments[position].size or ""]
-            for group, position, _ in self._products
+            group.columns * sizes[group.size] * sizes[argument.size or ""]
+            for group in program.groups
+            for argument in group.maps[0].arguments
         )
-
-    def pack(self, parameters: Parameters, backward: bool = False) -> Weights:
-        """Pack the parameters for the forward or the backward pass."""
-        program, sizes = self.program, self.program.trace.sizes
-        vectors = tuple(parameters[f"{name}_peephole"] for name in program.trace.vectors)
-        rows = np.zeros(max(sizes.values()), self.dtype) if backward else tuple(map(self._bias, [parameters] * len(program.groups), program.groups))
-        input = [self._pack(parameters, group, k, backward) for group, k, of_input in self._products if of_input]
-        products = [self._pack(parameters, p.group, p.position, backward) for p in program.products]
-        return Weights(rows, tuple(input), tuple(products), vectors)
-
-    def _bias(self, parameters: Parameters, group: Group) -> np.ndarray:
-        size = self.program.trace.sizes[group.size]
-        biases = [
-            parameters[f"{m.name}_bias"] if m.bias else np.zeros(m.parts * size, self.dtype) for m in group.maps
-        ]
-        return np.concatenate(biases)
-
-    def _pack(self, parameters: Parameters, group: Group, position: int, backward: bool) -> np.ndarray:
-        matrices = [parameters[f"{m.name}_weight_{m.suffixes[position]}"] for m in group.maps]
-        matrix = matrices[0] if len(matrices) == 1 else np.concatenate(matrices)
-        return pack(matrix) if backward else pack(matrix, transposed=True, parts=group.columns)
 
     def forward(self, weights: Weights, x: np.ndarray, start: list[np.ndarray], output: np.ndarray) -> Tape:
         """Run the steps of `x`, `(time, batch, input)`, from the state `start`; write `output`; return the tape."""
@@ -149,6 +164,16 @@ class CellLoop:
         arguments = (x, output, tape.forward_arrays, weights.matrices, weights.vectors, stretch)
         self._run(self.module.forward, arguments, steps, batch)
         return tape
+
+    def start_backward(self, tape: Tape) -> None:
+        """Make room for a tape's gradients, with zeros as the gradient of the last state."""
+        steps, batch = len(tape), tape.states[0].shape[1]
+        tape.grad_pre = tuple(self._empty(*array.shape) for array in tape.pre)
+        tape.grad_states = tuple(self._empty(*array.shape) for array in tape.states)
+        vectors = self.program.trace.vectors.values()
+        tape.grad_vectors = tuple(self._empty(steps, batch, self.program.trace.sizes[v.size or ""]) for v in vectors)
+        for array in tape.grad_states:
+            array[-1] = 0
 
     def backward(self, weights: Weights, tape: Tape, x: np.ndarray, grad_output: np.ndarray) -> np.ndarray:
         """Go back through a tape whose gradient of the last state is set; return the gradient of `x`."""
@@ -177,3 +202,36 @@ class CellLoop:
 
     def _empty(self, *shape: int) -> np.ndarray:
         return empty(shape, self.dtype)
+
+
+class Stepper:
+    """Makes single steps that no backward pass follows, with all that can be done beforehand done.
+
+    Parameters
+    ----------
+    loop : CellLoop
+        The compiled loops.
+    weights : Weights
+        For the forward pass, up to date.
+    batch : int
+        Rows of every step.
+    """
+
+    def __init__(self, loop: CellLoop, weights: Weights, batch: int) -> None:
+        program, sizes, dtype = loop.program, loop.program.trace.sizes, loop.dtype
+        self._kernel, self._dtype = loop.module.step, dtype
+        self._input_shape = 1, batch, sizes["input"]
+        self._shapes = [(2, batch, sizes[state.size or ""]) for state in program.states]
+        self._output_shape = 1, *self._shapes[0][1:]
+        self._pre = tuple(np.empty((1, batch, g.columns * sizes[g.size]), dtype) for g in program.groups)
+        self._kept = tuple(np.empty((1, batch, sizes[v.size or ""]), dtype) for v in program.kept)
+        self._weights = weights.matrices, weights.vectors, np.zeros(1, np.int64)
+
+    def __call__(self, x: np.ndarray, state: list[np.ndarray]) -> tuple[np.ndarray, list[np.ndarray]]:
+        """Return the output, `(1, batch, features)`, and the new state."""
+        dtype = self._dtype
+        output = np.empty(self._output_shape, dtype)
+        states = tuple([np.empty(shape, dtype) for shape in self._shapes])
+        tape = self._pre, states, self._kept
+        self._kernel(x.reshape(self._input_shape), output, tuple(state), tape, *self._weights)
+        return output, [array[1] for array in states]

@@ -14,8 +14,9 @@ from numba import njit
 
 from numrnn.equations.symbols import MOST_PARTS
 from numrnn.kernels.cpu.machine import OPTIONS, VECTOR_BITS, VECTOR_REGISTERS
+from numrnn.kernels.cpu.memory import empty
 from numrnn.kernels.cpu.tile import LINE, tile
-from numrnn.kernels.cpu.vector import load, store
+from numrnn.kernels.cpu.vector import load, store, transpose
 
 DEPTH = 1024
 ROWS = 120
@@ -33,47 +34,61 @@ def panel_channels(parts: int, dtype: np.dtype) -> int:
     return vectors_of_part(parts) * VECTOR_BITS // (8 * np.dtype(dtype).itemsize)
 
 
-def pack(matrix: np.ndarray, transposed: bool = False, parts: int = 1) -> np.ndarray:
-    """Return `matrix` (or its transpose), of shape (K, parts * size), as panels, padded with zeros.
+def empty_panels(depth: int, size: int, parts: int, dtype: np.dtype) -> np.ndarray:
+    """Return panels for a factor of shape (depth, parts * size): `(ceil(size / C), depth, parts * C)`.
 
-    Panels are `(ceil(size / C), K, parts * C)` for C channels of each part in a panel.
+    C is the number of channels of each part in a panel.
     """
-    columns = matrix.shape[0 if transposed else 1]
-    depth = matrix.shape[1 if transposed else 0]
-    channels, size = panel_channels(parts, matrix.dtype), columns // parts
-    panels = np.empty((-(-size // channels), depth, parts * channels), matrix.dtype)
-    (_pack_transposed if transposed else _pack)(np.ascontiguousarray(matrix), panels, parts)
+    channels = panel_channels(parts, dtype)
+    return empty((-(-size // channels), depth, parts * channels), np.dtype(dtype))
+
+
+def pack(matrix: np.ndarray, transposed: bool = False) -> np.ndarray:
+    """Return a matrix, or its transpose, as panels."""
+    depth, size = matrix.shape[::-1] if transposed else matrix.shape
+    panels = empty_panels(depth, size, 1, matrix.dtype)
+    if transposed:
+        pack_transposed(matrix, size, panels, 0, 1)
+    else:
+        pack_rows(matrix, panels, 0)
     return panels
 
 
 @njit(**OPTIONS)
-def _pack(matrix, panels, parts):
+def pack_rows(matrix, panels, first):
+    """Write a matrix to panels of one part, as their rows from `first` on; ends are padded with zeros."""
+    rows, size = matrix.shape
     count, depth, width = panels.shape
-    channels, size = width // parts, matrix.shape[1] // parts
+    lanes = width // TILE_VECTORS
+    source, target = matrix.ravel(), panels.ravel()
     for p in range(count):
-        used = min(channels, size - p * channels)
-        for k in range(depth):
-            for g in range(parts):
-                for c in range(used):
-                    panels[p, k, g * channels + c] = matrix[k, g * size + p * channels + c]
-                for c in range(used, channels):
-                    panels[p, k, g * channels + c] = 0
+        for k in range(rows):
+            start = k * size + p * width
+            for c in range(0, width, lanes):
+                numbers = load(source, start + c, size - p * width - c)
+                store(numbers, target, (p * depth + first + k) * width + c, lanes)
 
 
 @njit(**OPTIONS)
-def _pack_transposed(matrix, panels, parts):
+def pack_transposed(matrix, size, panels, first, parts):
+    """Write the transpose of a matrix of some parts to panels, as their parts from `first` on; ends are padded with zeros."""
     count, depth, width = panels.shape
-    channels, size = width // parts, matrix.shape[0] // parts
+    channels = width // parts
+    lanes = VECTOR_BITS // (8 * panels.itemsize)
+    whole = depth - depth % lanes
+    source, target = matrix.ravel(), panels.ravel()
     for p in range(count):
-        used = min(channels, size - p * channels)
-        if used < channels:
-            panels[p] = 0
-        for first in range(0, depth, 64):
-            last = min(depth, first + 64)
-            for g in range(parts):
-                for c in range(used):
-                    for k in range(first, last):
-                        panels[p, k, g * channels + c] = matrix[g * size + p * channels + c, k]
+        for g in range(matrix.shape[0] // size):
+            for c in range(0, channels, lanes):
+                used = min(lanes, size - p * channels - c)
+                start = (g * size + p * channels + c) * depth
+                to = p * depth * width + (first + g) * channels + c
+                if used == lanes:
+                    for k in range(0, whole, lanes):
+                        transpose(source, start + k, depth, target, to + k * width, width)
+                for k in range(whole if used == lanes else 0, depth):
+                    for lane in range(lanes):
+                        target[to + k * width + lane] = source[start + lane * depth + k] if lane < used else 0
 
 
 def _make_product(parts):
@@ -140,34 +155,38 @@ BACK_DEPTH = 256
 
 
 @njit(**OPTIONS)
-def add_product_of_transposed(a, a_start, a_step, low, high, b, b_start, b_step, columns, depth, scale, out):
-    """out[i, :] += sum over k of a[a_start + k * a_step + i] * scale * b[b_start + k * b_step :], for low <= i < high.
+def add_products_of_transposed(a, a_start, a_step, low, high, depth, bs, starts, columns, scale, outs):
+    """For each b: out[i, :] += sum over k of a[a_start + k * a_step + i] * scale * b[start - k * columns :], low <= i < high.
 
-    All arrays are flat; rows of `out` are `columns` long. Negative steps add up the last rows first.
+    `bs`, `starts`, `columns` and `outs` are tuples; a b has as many columns as its `out`. All arrays are flat. The rows of
+    each b are taken from `start` backwards.
     """
-    width = TILE_VECTORS * VECTOR_BITS // (8 * b.itemsize)
+    width = TILE_VECTORS * VECTOR_BITS // (8 * a.itemsize)
     lanes = width // TILE_VECTORS
-    panel = np.empty(BACK_DEPTH * width, b.dtype)
-    tiles = np.empty(BACK_DEPTH * BACK_ROWS, a.dtype)
-    for top in range(low, high, BACK_ROWS):
-        count = min(BACK_ROWS, high - top)
+    panel = np.empty(BACK_DEPTH * width, a.dtype)
+    blocks = -(-(high - low) // BACK_ROWS)
+    block = -(-(high - low) // (6 * max(1, blocks))) * 6
+    tiles = np.empty(BACK_DEPTH * block, a.dtype)
+    for top in range(low, high, max(1, block)):
+        count = min(block, high - top)
         whole = count - count % 6
         for first in range(0, depth, BACK_DEPTH):
             some = min(BACK_DEPTH, depth - first)
             _pack_tiles(a, a_start + first * a_step + top, a_step, count, some, tiles)
-            for j in range(0, columns, width):
-                used = min(width, columns - j)
-                start = b_start + first * b_step + j
-                for k in range(some):
-                    for c in range(0, width, lanes):
-                        factors = load(b, start + k * b_step + c, used - c)
-                        store(factors * scale, panel, k * width + c, lanes)
-                for i in range(0, whole, 6):
-                    at = (top + i) * columns + j
-                    tile(6, 1, TILE_VECTORS, tiles, i * some, 1, 6, panel, 0, 0, some, out, at, columns, out, at, columns, 0, used)  # fmt: skip
-                for i in range(whole, count):
-                    at = (top + i) * columns + j
-                    tile(1, 1, TILE_VECTORS, tiles, i * some, 1, 1, panel, 0, 0, some, out, at, columns, out, at, columns, 0, used)  # fmt: skip
+            for n in range(len(bs)):
+                b, row, out = bs[n], columns[n], outs[n]
+                for j in range(0, row, width):
+                    used = min(width, row - j)
+                    start = starts[n] - first * row + j
+                    for k in range(some):
+                        for c in range(0, width, lanes):
+                            store(load(b, start - k * row + c, used - c) * scale, panel, k * width + c, lanes)
+                    for i in range(0, whole, 6):
+                        at = (top + i) * row + j
+                        tile(6, 1, TILE_VECTORS, tiles, i * some, 1, 6, panel, 0, 0, some, out, at, row, out, at, row, 0, used)  # fmt: skip
+                    for i in range(whole, count):
+                        at = (top + i) * row + j
+                        tile(1, 1, TILE_VECTORS, tiles, i * some, 1, 1, panel, 0, 0, some, out, at, row, out, at, row, 0, used)  # fmt: skip
 
 
 @njit(**OPTIONS)

@@ -13,7 +13,7 @@ from collections import OrderedDict, deque
 
 import numpy as np
 
-SMALLEST = 1 << 16
+SMALLEST = 1 << 17
 """Smaller arrays come from NumPy, which has its own ways."""
 
 LARGEST_STORE = 1 << 28

@@ -169,6 +169,19 @@ def _emit_scale(builder, y, shifted):
     return builder.bitcast(builder.add(builder.bitcast(y, integer), exponent), y.type)
 
 
+def _emit_exponent(builder, x, base):
+    integer, fraction_bits = _integers(x.type)
+    above = builder.sub(builder.bitcast(x, integer), builder.bitcast(base, integer))
+    return builder.sitofp(builder.ashr(above, _splat(integer, fraction_bits)), x.type)
+
+
+def _emit_fraction(builder, x, base):
+    integer, fraction_bits = _integers(x.type)
+    above = builder.sub(builder.bitcast(x, integer), builder.bitcast(base, integer))
+    kept = builder.and_(above, _splat(integer, (1 << fraction_bits) - 1))
+    return builder.bitcast(builder.add(kept, builder.bitcast(base, integer)), x.type)
+
+
 fma = _on_both(3, lambda builder, a, b, c: call(builder, f"llvm.fma.{suffix(a.type)}", a.type, a, b, c))
 """a * b + c, rounded once."""
 
@@ -176,6 +189,13 @@ where_less = _on_both(4, lambda builder, x, y, a, b: builder.select(builder.fcmp
 """a where x < y, b elsewhere, and where x or y is NaN."""
 
 square_root = _on_both(1, lambda builder, a: call(builder, f"llvm.sqrt.{suffix(a.type)}", a.type, a))
+
+copysign = _on_both(2, lambda builder, a, b: call(builder, f"llvm.copysign.{suffix(a.type)}", a.type, a, b))
+"""|a| with the sign of b."""
+
+exponent = _on_both(2, _emit_exponent)
+fraction = _on_both(2, _emit_fraction)
+"""n and m of x = m * 2 ** n, with m from `base`, the second argument, up to twice that; x is a normal number."""
 
 scale = _on_both(2, _emit_scale)
 """y * 2 ** n, where the lowest bits of the second argument are n (as after the addition of a large number that rounds
@@ -192,9 +212,9 @@ def address(context, builder, array_type, array, start):
 
 
 def _mask(builder, vector_type, width):
-    numbers = ir.VectorType(_I64, vector_type.count)
+    numbers = ir.VectorType(_I32, vector_type.count)
     lanes = ir.Constant(numbers, list(range(vector_type.count)))
-    return builder.icmp_signed("<", lanes, spread(builder, width, numbers))
+    return builder.icmp_signed("<", lanes, spread(builder, builder.trunc(width, _I32), numbers))
 
 
 def emit_load(builder, pointer, vector_type, width=None):
@@ -268,6 +288,30 @@ def store(typing_context, value, array, start, width):
         return context.get_dummy_value()
 
     return types.void(value, array, types.intp, types.intp), emit
+
+
+@intrinsic
+def transpose(typing_context, source, start, row, target, target_start, target_row):
+    """target[r, c] = source[c, r], for a square as wide as a vector; rows are `row` and `target_row` apart."""
+    vector = _vector_type(Vector(source.dtype))
+    lanes, half = vector.count, vector.count // 2
+    low, high = ([k // 2 + lanes * (k % 2) + first for k in range(lanes)] for first in (0, half))
+
+    def emit(context, builder, sig, args):
+        def row_of(kind, array, first, step, k):
+            return address(context, builder, kind, array, builder.add(first, builder.mul(step, ir.Constant(_I64, k))))
+
+        rows = [emit_load(builder, row_of(source, *args[:3], k), vector) for k in range(lanes)]
+        patterns = [ir.Constant(ir.VectorType(_I32, lanes), pattern) for pattern in (low, high)]
+        for _ in range(lanes.bit_length() - 1):  # each time, two rows become one that takes from both in turn
+            pairs = [(rows[k], rows[k + half]) for k in range(half)]
+            rows = [builder.shuffle_vector(*pair, pattern) for pair in pairs for pattern in patterns]
+        for k, values in enumerate(rows):
+            emit_store(builder, values, row_of(target, *args[3:], k))
+        return context.get_dummy_value()
+
+    index = types.intp
+    return types.void(source, index, index, target, index, index), emit
 
 
 @njit(**INLINE_OPTIONS)
