@@ -37,24 +37,12 @@ def _split_exp(z):
 
 
 @njit(**INLINE_OPTIONS)
-def _divide(a, b, c):
-    """Return a / (b + c), for a divisor from 1 to 2, faster than a division: a polynomial, then a step that cubes its error."""
-    d = b + c
-    y = float32(-0.2218367582717)
-    y = fma(y, d, float32(1.331021030561))
-    y = fma(y, d, float32(-2.939339211435))
-    y = fma(y, d, float32(2.828421824456))
-    error = fma(-d, y, ONE)
-    return a * fma(y, fma(error, error, error), y)
-
-
-@njit(**INLINE_OPTIONS)
 def sigmoid(x):
     """1 / (1 + e ** -x), without overflow on either side. Where that is less than a normal number, it is 0."""
     size = abs(x)
     part, power = _split_exp(-where_less(LARGEST, size, LARGEST, size))
     e = where_less(LARGEST, size, ZERO, fma(part, power, power))
-    return _divide(where_less(x, ZERO, e, ONE), ONE, e)
+    return where_less(x, ZERO, e, ONE) / (ONE + e)
 
 
 @njit(**INLINE_OPTIONS)
@@ -63,7 +51,7 @@ def tanh(x):
     size = abs(x)
     part, power = _split_exp(where_less(SATURATED, size, SATURATED, size) * -TWO)
     e = fma(part, power, power - ONE)  # less 1
-    return copysign(_divide(e, TWO, e), x)
+    return copysign(e / (TWO + e), x)
 
 
 @njit(**INLINE_OPTIONS)

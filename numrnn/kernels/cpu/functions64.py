@@ -46,19 +46,10 @@ def _split_exp(z):
 
 @njit(**INLINE_OPTIONS)
 def _divide(a, b, c):
-    """Return a / (b + c), for a divisor from 1 to 2, faster than a division: a polynomial, then a step that cubes its error, twice,
-    and a correction for what was rounded off."""
+    """Return a / (b + c), corrected for what the sum loses by rounding."""
     d = b + c
-    y = float64(0.3232318418766)
-    y = fma(y, d, float64(-1.454543989196))
-    y = fma(y, d, float64(2.121211064743))
-    error = fma(-d, y, ONE)
-    y = fma(y, fma(error, error, error), y)
-    error = fma(-d, y, ONE)
-    y = fma(y, fma(error, error, error), y)
-    quotient = a * y
-    rest = fma(-d, quotient, a) - quotient * (c - (d - b))
-    return fma(rest, y, quotient)
+    quotient = a / d
+    return fma(quotient, ((d - b) - c) / d, quotient)
 
 
 @njit(**INLINE_OPTIONS)

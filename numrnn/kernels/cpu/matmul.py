@@ -9,13 +9,15 @@ Work is cut into blocks for the caches: `ROWS` rows and `DEPTH` terms of the lef
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numba import njit
 
 from numrnn.equations.symbols import MOST_PARTS
 from numrnn.kernels.cpu.machine import OPTIONS, VECTOR_BITS, VECTOR_REGISTERS
-from numrnn.kernels.cpu.memory import empty
-from numrnn.kernels.cpu.tile import LINE, tile
+from numrnn.kernels.cpu.memory import LINE, aligned
+from numrnn.kernels.cpu.tile import tile
 from numrnn.kernels.cpu.vector import load, store, transpose
 
 DEPTH = 1024
@@ -40,7 +42,8 @@ def empty_panels(depth: int, size: int, parts: int, dtype: np.dtype) -> np.ndarr
     C is the number of channels of each part in a panel.
     """
     channels = panel_channels(parts, dtype)
-    return empty((-(-size // channels), depth, parts * channels), np.dtype(dtype))
+    shape = -(-size // channels), depth, parts * channels
+    return aligned(np.empty(math.prod(shape) * np.dtype(dtype).itemsize + LINE, np.uint8), shape, np.dtype(dtype))
 
 
 def pack(matrix: np.ndarray, transposed: bool = False) -> np.ndarray:
@@ -163,7 +166,8 @@ def add_products_of_transposed(a, a_start, a_step, low, high, depth, bs, starts,
     """
     width = TILE_VECTORS * VECTOR_BITS // (8 * a.itemsize)
     lanes = width // TILE_VECTORS
-    panel = np.empty(BACK_DEPTH * width, a.dtype)
+    room = np.empty(BACK_DEPTH * width + LINE, a.dtype)
+    panel = room[-room.ctypes.data % LINE // a.itemsize :]
     blocks = -(-(high - low) // BACK_ROWS)
     block = -(-(high - low) // (6 * max(1, blocks))) * 6
     tiles = np.empty(BACK_DEPTH * block, a.dtype)

@@ -13,6 +13,9 @@ from collections import OrderedDict, deque
 
 import numpy as np
 
+LINE = 64
+"""Bytes of a cache line: a vector that crosses into the next takes twice as long to load."""
+
 SMALLEST = 1 << 17
 """Smaller arrays come from NumPy, which has its own ways."""
 
@@ -36,12 +39,17 @@ class _Block:
 
 
 def empty(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
-    """Return an array whose contents are arbitrary."""
+    """Return an array whose contents are arbitrary. If it is large, it begins at a cache line."""
     needed = math.prod(shape) * dtype.itemsize
     if needed < SMALLEST:
         return np.empty(shape, dtype)
-    memory = np.asarray(_Block(_take(_rounded(needed))))
-    return memory[:needed].view(dtype).reshape(shape)
+    return aligned(np.asarray(_Block(_take(_rounded(needed + LINE)))), shape, dtype)
+
+
+def aligned(memory: np.ndarray, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+    """Return an array in `memory` that begins at a cache line."""
+    first = -memory.ctypes.data % LINE
+    return memory[first : first + math.prod(shape) * dtype.itemsize].view(dtype).reshape(shape)
 
 
 def _rounded(size: int) -> int:

@@ -15,12 +15,12 @@ from numba.core import types
 from numba.extending import intrinsic
 
 from numrnn.kernels.cpu.machine import VECTOR_BITS
-from numrnn.kernels.cpu.vector import address, call, emit_load, emit_store, spread, suffix
+from numrnn.kernels.cpu.memory import LINE
+from numrnn.kernels.cpu.vector import address, call, emit_load, emit_store, require_one_dtype, spread, suffix
 
 _I32 = ir.IntType(32)
 _I64 = ir.IntType(64)
 
-LINE = 64  # bytes in a cache line
 AHEAD = 16
 """Rows of the panel between the one that is used and the one that is asked for from the farther caches."""
 
@@ -64,6 +64,7 @@ def tile(
     part of `init` and `out`. Of each part only `width` channels exist; `rows`, `parts` and `vectors` are literals. What lies at
     `next_start` of the panel's array, a cache line for every k, is asked for from the farther caches on the way.
     """
+    require_one_dtype(a, panel, init, out)
     counts = [kind.literal_value for kind in (rows, parts, vectors)]
     index = types.intp
     starts = (index, index, index, panel, index, index, index, init, index, index, out, index, index, index, index)

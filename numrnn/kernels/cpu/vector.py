@@ -11,8 +11,10 @@ from __future__ import annotations
 import operator
 
 from llvmlite import ir
+from llvmlite.binding import llvm_version_info
 from numba import njit, types
 from numba.core import cgutils
+from numba.core.errors import TypingError
 from numba.core.typing.templates import AbstractTemplate, infer_global, signature
 from numba.extending import intrinsic, lower_builtin, models, register_model
 
@@ -205,6 +207,12 @@ to whole ones), and the result is a normal number."""
 # ---- arrays -------------------------------------------------------------------------------------------------------
 
 
+def require_one_dtype(*kinds):
+    """Refuse to compile for arrays and vectors of different element types: memory would be taken for what it is not."""
+    if len({kind.dtype for kind in kinds}) > 1:
+        raise TypingError(f"got {', '.join(map(str, kinds))}; expects one element type")
+
+
 def address(context, builder, array_type, array, start):
     """Return a pointer to element `start` of a flat array."""
     data = cgutils.create_struct_proxy(array_type)(context, builder, value=array).data
@@ -226,13 +234,13 @@ def emit_load(builder, pointer, vector_type, width=None):
         loaded.align = size
         return loaded
     if MASKED_ACCESS:
-        return _emit_masked_load(builder, wide, vector_type, width, size)
+        return _emit_masked_load(builder, wide, vector_type, width)
     with builder.if_else(builder.icmp_signed(">=", width, ir.Constant(_I64, vector_type.count))) as (all_, some):
         with all_:
             whole = emit_load(builder, pointer, vector_type)
             whole_block = builder.block
         with some:
-            part = _emit_masked_load(builder, wide, vector_type, width, size)
+            part = _emit_masked_load(builder, wide, vector_type, width)
             part_block = builder.block
     result = builder.phi(vector_type)
     result.add_incoming(whole, whole_block)
@@ -247,25 +255,28 @@ def emit_store(builder, value, pointer, width=None):
     if width is None:
         builder.store(value, wide).align = size
     elif MASKED_ACCESS:
-        _emit_masked_store(builder, value, wide, width, size)
+        _emit_masked_store(builder, value, wide, width)
     else:
         with builder.if_else(builder.icmp_signed(">=", width, ir.Constant(_I64, value.type.count))) as (all_, some):
             with all_:
                 emit_store(builder, value, pointer)
             with some:
-                _emit_masked_store(builder, value, wide, width, size)
+                _emit_masked_store(builder, value, wide, width)
 
 
-def _emit_masked_load(builder, wide, vector_type, width, size):
-    mask = _mask(builder, vector_type, width)
+# Until its version 22, LLVM wanted the alignment as an argument here.
+_ALIGNMENT = () if llvm_version_info[0] >= 22 else (ir.Constant(_I32, 1),)
+
+
+def _emit_masked_load(builder, wide, vector_type, width):
     zeros = ir.Constant(vector_type, [0.0] * vector_type.count)
     name = f"llvm.masked.load.{suffix(vector_type)}.p0"
-    return call(builder, name, vector_type, wide, ir.Constant(_I32, size), mask, zeros)
+    return call(builder, name, vector_type, wide, *_ALIGNMENT, _mask(builder, vector_type, width), zeros)
 
 
-def _emit_masked_store(builder, value, wide, width, size):
+def _emit_masked_store(builder, value, wide, width):
     name = f"llvm.masked.store.{suffix(value.type)}.p0"
-    call(builder, name, ir.VoidType(), value, wide, ir.Constant(_I32, size), _mask(builder, value.type, width))
+    call(builder, name, ir.VoidType(), value, wide, *_ALIGNMENT, _mask(builder, value.type, width))
 
 
 @intrinsic
@@ -282,6 +293,7 @@ def load(typing_context, array, start, width):
 @intrinsic
 def store(typing_context, value, array, start, width):
     """array[start : start + width] = value; at most a full vector is written."""
+    require_one_dtype(value, array)
 
     def emit(context, builder, sig, args):
         emit_store(builder, args[0], address(context, builder, array, *args[1:3]), args[3])
@@ -293,6 +305,7 @@ def store(typing_context, value, array, start, width):
 @intrinsic
 def transpose(typing_context, source, start, row, target, target_start, target_row):
     """target[r, c] = source[c, r], for a square as wide as a vector; rows are `row` and `target_row` apart."""
+    require_one_dtype(source, target)
     vector = _vector_type(Vector(source.dtype))
     lanes, half = vector.count, vector.count // 2
     low, high = ([k // 2 + lanes * (k % 2) + first for k in range(lanes)] for first in (0, half))
