@@ -232,7 +232,9 @@ class Module:
 
     def __setattr__(self, name: str, value: Any) -> None:
         own = self.__dict__
-        if name in own.get("_parameters", ()):
+        if name[0] == "_":
+            own[name] = value
+        elif name in own.get("_parameters", ()):
             _assign(self, name, own["_parameters"][name], value)
             self.parameters_changed()
         elif name.startswith("grad_") and name[5:] in own.get("_gradients", ()):

@@ -18,6 +18,10 @@ from numrnn.equations.functions import OPERATIONS
 from numrnn.equations.symbols import LinearMap, Trace, Value
 
 
+MOST_COLUMNS = 4
+"""Parts of linear maps that are computed as one: each adds to the registers that a product needs."""
+
+
 @dataclass(eq=False)
 class Group:
     """Linear maps with the same arguments, computed as one: `(time, batch, columns * size)`."""
@@ -123,12 +127,16 @@ class Program:
         return self._levels[value]
 
     def _make_groups(self) -> list[Group]:
-        merged: dict[tuple, Group] = {}
+        groups: list[Group] = []
+        newest: dict[tuple, Group] = {}
         for m in self.trace.maps.values():
             level = self.level(self.trace.value("linear", m.name, arguments=m.arguments, size=m.size, part=0))
             key = (level, m.size, *map(id, m.arguments))
-            merged.setdefault(key, Group(len(merged), level, m.size, [])).maps.append(m)
-        return list(merged.values())
+            if key not in newest or newest[key].columns + m.parts > MOST_COLUMNS:
+                newest[key] = Group(len(groups), level, m.size, [])
+                groups.append(newest[key])
+            newest[key].maps.append(m)
+        return groups
 
     def group_of(self, value: Value) -> Group:
         """Return the group that computes a part of a linear map."""

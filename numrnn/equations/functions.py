@@ -1,8 +1,7 @@
 """The element-wise operations that equations may use: each with its text and its derivative.
 
 A new operation is one entry here; the rest of the room never names one. The text is Python that Numba compiles for
-any target; `{0}`, `{1}` stand for the arguments, `{zero}` and `{one}` for constants of the element type. A derivative
-gives the partial derivatives with respect to the arguments, as symbols, from the result `y` and the arguments.
+any target; `{0}`, `{1}` stand for the arguments. A derivative gives the partial derivatives with respect to the arguments, as symbols, from the result `y` and the arguments.
 """
 
 from __future__ import annotations
@@ -51,9 +50,9 @@ OPERATIONS: dict[str, Operation] = {
     "log": Operation("log({0})", lambda y, a: (1.0 / a,), costly=True),
     "sqrt": Operation("sqrt({0})", lambda y, a: (0.5 / y,), costly=True),
     "softplus": Operation("softplus({0})", lambda y, a: (a.trace.operation("sigmoid", a),), costly=True),
-    "relu": Operation("{zero} if {0} < {zero} else {0}", lambda y, a: (_greater(a, 0.0),)),
+    "relu": Operation("relu({0})", lambda y, a: (_greater(a, 0.0),)),
     "absolute": Operation("abs({0})", lambda y, a: (_greater(a, 0.0) - _greater(-a, 0.0),)),
-    "maximum": Operation("max({0}, {1})", lambda y, a, b: (1.0 - _greater(b, a), _greater(b, a))),
-    "minimum": Operation("min({0}, {1})", lambda y, a, b: (1.0 - _greater(a, b), _greater(a, b))),
-    "greater": Operation("{one} if {0} > {1} else {zero}", lambda y, a, b: (0.0, 0.0)),
+    "maximum": Operation("maximum({0}, {1})", lambda y, a, b: (1.0 - _greater(b, a), _greater(b, a))),
+    "minimum": Operation("minimum({0}, {1})", lambda y, a, b: (1.0 - _greater(a, b), _greater(a, b))),
+    "greater": Operation("greater({0}, {1})", lambda y, a, b: (0.0, 0.0)),
 }

@@ -12,6 +12,9 @@ from typing import Any
 
 Number = int | float
 
+MOST_PARTS = 8
+"""Outputs that one linear map may have."""
+
 
 @dataclass(eq=False, frozen=True)
 class Value:
@@ -203,7 +206,7 @@ def linear(name: str, *arguments: Value, size: str = "hidden", parts: int = 1, b
     size : str
         Name of the number of output channels ("hidden", or another of the cell's sizes).
     parts : int
-        How many such outputs to compute at once; their rows lie one block after the other in the weights.
+        How many such outputs to compute at once, up to 8; their rows lie one block after the other in the weights.
     bias : bool
         Whether there is a `b`.
 
@@ -226,8 +229,8 @@ def linear(name: str, *arguments: Value, size: str = "hidden", parts: int = 1, b
         raise ValueError(f"linear({name!r}): got a name used before; expects a name of its own for every linear map")
     if size not in trace.sizes:
         raise ValueError(f"linear({name!r}): got the size {size!r}; expects one of {sorted(trace.sizes)}")
-    if not isinstance(parts, int) or parts < 1:
-        raise ValueError(f"linear({name!r}): got parts={parts!r}; expects a whole number >= 1")
+    if not isinstance(parts, int) or not 1 <= parts <= MOST_PARTS:
+        raise ValueError(f"linear({name!r}): got parts={parts!r}; expects a whole number from 1 to {MOST_PARTS}")
     if len(set(arguments)) < len(arguments):
         raise ValueError(f"linear({name!r}): got the same argument twice; expects each once")
     suffixes: list[str] = []

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from numrnn.errors import complaint, describe
-from numrnn.kernels.cpu.matmul import add_rows
+from numrnn.kernels.cpu.affine import add_row_sums
 from numrnn.layers.arrays import check_float_array, compact, is_size
 from numrnn.module import Module
 from numrnn.random import generator
@@ -57,13 +57,9 @@ class Add(Module):
         return grad_output.copy()
 
     def acc_grad_parameters(self, input: np.ndarray, grad_output: np.ndarray, scale: float = 1.0) -> None:
-        """Add the sum over the rows."""
+        """Add the sum over the rows: the last row first, as in stepping back."""
         rows = compact(grad_output).reshape(-1, self.size)
-        add_rows(rows if scale == 1.0 else rows * rows.dtype.type(scale), self.grad_bias)
-
-    def sequence_acc_grad_parameters(self, input: np.ndarray, grad_output: np.ndarray, scale: float = 1.0) -> None:
-        """Add the steps' gradients in the order of stepping, the last step first."""
-        self.acc_grad_parameters(input[::-1], grad_output[::-1], scale)
+        add_row_sums(rows, rows.dtype.type(scale), self.grad_bias)
 
     def describe_arguments(self) -> str:
         """Return the size."""

@@ -7,7 +7,9 @@ from typing import Any
 import numpy as np
 
 from numrnn.errors import complaint, describe
-from numrnn.kernels.cpu.matmul import add_product, add_product_of_transposed, add_rows, pack
+from numrnn.kernels.cpu.affine import add_outer_products, add_row_sums, multiply
+from numrnn.kernels.cpu.matmul import pack
+from numrnn.kernels.cpu.memory import empty
 from numrnn.layers.arrays import check_float_array, compact, is_size
 from numrnn.module import Module
 from numrnn.random import generator
@@ -71,30 +73,25 @@ class Linear(Module):
     def update_output(self, input: np.ndarray) -> np.ndarray:
         """Return W x + b."""
         rows = compact(input).reshape(-1, self.input_size)
-        output = np.empty((len(rows), self.output_size), self.weight.dtype)
-        output[...] = self.bias if self.has_bias else 0
-        add_product(rows, pack(self.weight, transposed=True), output)
+        output = empty((len(rows), self.output_size), self.weight.dtype)
+        bias = self.bias if self.has_bias else np.zeros(self.output_size, self.weight.dtype)
+        multiply(rows, pack(self.weight, transposed=True), bias, output)
         return output.reshape(*input.shape[:-1], self.output_size)
 
     def update_grad_input(self, input: np.ndarray, grad_output: np.ndarray) -> np.ndarray:
         """Return the gradient times W."""
         rows = compact(grad_output).reshape(-1, self.output_size)
-        grad_input = np.zeros((len(rows), self.input_size), self.weight.dtype)
-        add_product(rows, pack(self.weight), grad_input)
+        grad_input = empty((len(rows), self.input_size), self.weight.dtype)
+        multiply(rows, pack(self.weight), np.zeros(self.input_size, self.weight.dtype), grad_input)
         return grad_input.reshape(input.shape)
 
     def acc_grad_parameters(self, input: np.ndarray, grad_output: np.ndarray, scale: float = 1.0) -> None:
-        """Add the outer products of gradient and input, row by row."""
+        """Add the outer products of gradient and input, row by row: the last row first, as in stepping back."""
         rows = compact(grad_output).reshape(-1, self.output_size)
-        if scale != 1.0:
-            rows = rows * rows.dtype.type(scale)
-        add_product_of_transposed(rows, pack(compact(input).reshape(-1, self.input_size)), self.grad_weight)
+        scale = rows.dtype.type(scale)
+        add_outer_products(rows, compact(input).reshape(-1, self.input_size), scale, self.grad_weight)
         if self.has_bias:
-            add_rows(rows, self.grad_bias)
-
-    def sequence_acc_grad_parameters(self, input: np.ndarray, grad_output: np.ndarray, scale: float = 1.0) -> None:
-        """Add the steps' gradients in the order of stepping, the last step first."""
-        self.acc_grad_parameters(input[::-1], grad_output[::-1], scale)
+            add_row_sums(rows, scale, self.grad_bias)
 
     def describe_arguments(self) -> str:
         """Return the sizes."""

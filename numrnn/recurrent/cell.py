@@ -9,7 +9,8 @@ import numpy as np
 from numrnn.equations.derive import Program
 from numrnn.equations.symbols import Trace, Value
 from numrnn.errors import complaint, describe
-from numrnn.kernels.cpu.loop import CellLoop, Tape, Weights
+from numrnn.kernels.cpu.loop import CellLoop, Stepper, Tape, Weights
+from numrnn.kernels.cpu.memory import empty
 from numrnn.random import generator
 from numrnn.recurrent.abstract_recurrent import AbstractRecurrent
 from numrnn.table import Array, is_table
@@ -69,8 +70,8 @@ class Cell(AbstractRecurrent):
         self.input_size = self._checked_size("input_size", input_size)
         self.hidden_size = self._checked_size("hidden_size", input_size if hidden_size is None else hidden_size)
         self._batch_shape: tuple[int, ...] = ()
-        self._weights: Weights | None = None  # packed for the forward pass
-        self._weights_back: Weights | None = None
+        self._packed: dict[tuple[Any, bool], Weights] = {}  # by element type and direction (whether backward)
+        self._stepper: Stepper | None = None  # for the next step in evaluate mode, if it is like the last one
         for name, shape in self.program().trace.parameters:
             self.add_parameter(name, np.zeros(shape, "float32"))
         self.reset(rng)
@@ -133,18 +134,18 @@ class Cell(AbstractRecurrent):
         >>> "def forward(" in nr.GRU(4, 6).source()
         True
         """
-        from numrnn.equations.compile import program_text
+        from numrnn.kernels.cpu.compile import program_text
 
         return program_text(self.program(), type(self).__name__, self.dtype.name)
 
     def parameters_changed(self) -> None:
         """Drop the packed weights."""
-        self._weights = self._weights_back = None
+        self._packed, self._stepper = {}, None
         super().parameters_changed()
 
     def __getstate__(self) -> dict[str, Any]:
         state = {name: value for name, value in self.__dict__.items() if name not in ("_program", "_loops")}
-        return state | {"_weights": None, "_weights_back": None}
+        return state | {"_packed": {}, "_stepper": None}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
@@ -174,6 +175,25 @@ class Cell(AbstractRecurrent):
             expects = f"{self._batch_shape}, as in the steps before"
             raise ValueError(complaint(self, got, expects, "forget() starts a new sequence, of any batch size"))
 
+    def forward(self, input: Array) -> Array:
+        """Make one step; see `Module.forward`."""
+        stepper, state = self._stepper, self._state
+        if (
+            stepper is None
+            or state is None
+            or self.is_training
+            or type(input) is not np.ndarray
+            or input.dtype is not self._stepper_input[0]
+            or input.shape != self._stepper_input[1]
+            or not (flags := input.flags).c_contiguous
+            or not flags.writeable
+        ):
+            return super().forward(input)
+        output, new_state = stepper(input, state)
+        own = self.__dict__
+        own["_state"], own["step"] = new_state, own["step"] + 1
+        return output[0] if self._batch_shape else output[0, 0]
+
     def initial_state(self, input: Array) -> list[Array]:
         """Return zeros for an input `(batch, features)`."""
         sizes = self.sizes()
@@ -196,15 +216,26 @@ class Cell(AbstractRecurrent):
         state = self._state if self._state is not None else self._first_state(x[0])
         self._batch_shape = input.shape[1:-1]
         chunk = len(x) if self.is_training else EVALUATE_STEPS
-        output = np.empty((*x.shape[:2], state[0].shape[-1]), self.dtype)
-        if self.is_training or self._weights is None or self.step == 1 or len(x) > 1:
-            self._weights = self._loop().pack(self._parameters)
+        output = empty((*x.shape[:2], state[0].shape[-1]), self.dtype)
+        is_continued = not self.is_training and self.step > 1 and len(x) == 1
+        weights = self._packed_weights(again=not is_continued)
         for first in range(0, len(x), chunk):
-            tape = self._loop().forward(self._weights, x[first : first + chunk], state)
+            last = first + chunk
+            tape = self._loop().forward(weights, x[first:last], state, output[first:last])
             state = [array[-1] for array in tape.states]
-            output[first : first + chunk] = tape.states[0][1:]
         self._advance([(tape, t) for t in range(len(x))] if self.is_training else [None] * len(x), state)
+        if not self.is_training:
+            self._stepper, self._stepper_input = Stepper(self._loop(), weights, x.shape[1]), (x.dtype, input.shape[1:])
         return output.reshape(*input.shape[:-1], -1)
+
+    def _packed_weights(self, backward: bool = False, again: bool = False) -> Weights:
+        """Return the packed weights, packed again if `again` says so: the parameters may have changed in place."""
+        key = self.dtype, backward
+        if key not in self._packed:
+            self._packed[key], again = Weights(self.program(), self.dtype, backward), True
+        if again:
+            self._packed[key].update(self._parameters)
+        return self._packed[key]
 
     def backward_step(
         self, record: Any, input: Array, grad_output: Array, grad_state: list[Array] | None
@@ -212,7 +243,7 @@ class Cell(AbstractRecurrent):
         """Go back through one step of a tape."""
         tape, index = record
         if not tape.grad_states or self._gone_back == 0:
-            tape.start_backward(self._backward_weights().vectors)
+            self._loop().start_backward(tape)
         return self._go_back(tape.step(index), input[np.newaxis], grad_output[np.newaxis], grad_state)
 
     def _go_back(
@@ -222,14 +253,10 @@ class Cell(AbstractRecurrent):
         for array, gradient in zip(tape.grad_states, grad_state or [0] * len(self.states), strict=True):
             array[-1] = gradient
         x = _batched(input)
-        grad_x = self._loop().backward(self._backward_weights(), tape, x, _batched(grad_output))
+        weights = self._packed_weights(backward=True, again=self._gone_back == 0)
+        grad_x = self._loop().backward(weights, tape, x, _batched(grad_output))
         first = [array[0] for array in tape.grad_states]
         return grad_x.reshape(input.shape[1:] if len(tape) == 1 else input.shape), first
-
-    def _backward_weights(self) -> Weights:
-        if self._gone_back == 0 or self._weights_back is None:
-            self._weights_back = self._loop().pack(self._parameters, backward=True)
-        return self._weights_back
 
     def accumulate_step(self, record: Any, input: Array, scale: float) -> None:
         """Add one step's gradients of the parameters."""
@@ -262,7 +289,7 @@ class Cell(AbstractRecurrent):
         tape = self._whole_tape(len(input), self._gone_back)
         if tape is None:
             return super().sequence_grad_input(input, grad_output)
-        tape.start_backward(self._backward_weights().vectors)
+        self._loop().start_backward(tape)
         grad_input, grad_state = self._go_back(tape, input, grad_output, self._arriving_gradient())
         self._went_back(len(input), grad_state)
         return grad_input.reshape(input.shape)

@@ -29,16 +29,19 @@ program = getattr(nr, sys.argv[2])(3, 4).program()
 
 def on_device(function):
     """Return a device function for one element, rounded to the element type as on a GPU."""
-    return cuda.jit(device=True)(lambda a: element(function(a)))
+    return cuda.jit(device=True)(lambda *a: element(function(*a)))
 
 
 SCALAR = {
     "exp": math.exp, "log": math.log, "sqrt": math.sqrt, "tanh": math.tanh,
     "sigmoid": lambda a: 1.0 / (1.0 + math.exp(-a)), "softplus": lambda a: math.log1p(math.exp(a)),
+    "relu": lambda a: max(a, 0.0), "maximum": max, "minimum": min, "greater": lambda a, b: float(a > b),
 }
 ON_ARRAYS = {
     "exp": np.exp, "log": np.log, "sqrt": np.sqrt, "tanh": np.tanh,
     "sigmoid": lambda a: 1 / (1 + np.exp(-a)), "softplus": lambda a: np.log1p(np.exp(a)),
+    "relu": lambda a: np.maximum(a, 0), "maximum": np.maximum, "minimum": np.minimum,
+    "greater": lambda a, b: (a > b).astype(float),
 }
 assert set(SCALAR) == set(ON_ARRAYS) == set(FUNCTIONS)
 

@@ -99,7 +99,7 @@ class GoesBackForever(nr.Recursor):
 class SharesParameters(nr.Linear):
     def __deepcopy__(self, memo):
         other = type(self)(4, 2)
-        other.__dict__ |= {**self.__dict__, "_parameters": dict(self._parameters)}
+        other.__dict__ |= self.__dict__ | {name: dict(self.__dict__[name]) for name in ("_parameters", "_gradients")}
         return other
 
 

@@ -1,80 +1,132 @@
-"""Element functions for float32: branch-free, so that loops over them become vector code.
+"""Element functions for float32, of numbers and of vectors: without branches, and the same bits on every machine.
 
-They give the same bits on every machine. The polynomials are those of Moshier's Cephes library. `functions64` has the
-same functions for float64.
+Only operations that IEEE 754 rounds correctly are used, and powers of two made from bits. The polynomials are minimax fits.
+`functions64` has the same functions for float64.
 """
 
 from __future__ import annotations
 
-import math
+from numba import float32, njit
 
-from numba import float32, int32, njit
+from numrnn.kernels.cpu.machine import INLINE_OPTIONS
+from numrnn.kernels.cpu.vector import copysign, exponent, fma, fraction, scale, square_root, where_less
 
-from numrnn.kernels.cpu.bits import power_of_two_32
-from numrnn.kernels.cpu.machine import OPTIONS
-
-_INLINE = {**OPTIONS, "forceinline": True}
-
-
-@njit(**_INLINE)
-def exp(x):
-    """e ** x: x = n ln 2 + r with |r| <= ln 2 / 2, a polynomial in r, then a scaling by 2 ** n in two halves."""
-    z = min(max(x, float32(-104.0)), float32(89.0))
-    n = (z * float32(1.44269504088896341) + float32(12582912.0)) - float32(12582912.0)  # rounds to a whole number
-    r = (z - n * float32(0.693359375)) - n * float32(-2.12194440e-4)
-    p = float32(1.9875691500e-4)
-    p = p * r + float32(1.3981999507e-3)
-    p = p * r + float32(8.3334519073e-3)
-    p = p * r + float32(4.1665795894e-2)
-    p = p * r + float32(1.6666665459e-1)
-    p = p * r + float32(5.0000001201e-1)
-    y = (p * (r * r) + r) + float32(1.0)
-    half = int32(n) >> int32(1)
-    y = (y * power_of_two_32(int32(half))) * power_of_two_32(int32(int32(n) - half))
-    return y if x == x else x
+ZERO, HALF, ONE, TWO = float32(0.0), float32(0.5), float32(1.0), float32(2.0)
+LOG2_E, LN_2 = float32(1.44269504088896340736), float32(0.69314718055994530942)
+LN_2_HIGH, LN_2_LOW = float32(0.693359375), float32(-2.12194440e-4)  # their sum is ln 2; multiples of the first are exact
+ROUNDING = float32(12582912.0)  # added to a small number, it leaves that rounded to a whole one in the lowest bits
+LARGEST = float32(87.33654)  # e ** -LARGEST is about the smallest normal number
+SATURATED = float32(10.0)  # tanh is 1 from here on
+SMALLEST = float32(1.17549435082228750797e-38)  # normal number
+SQRT_HALF = float32(0.70710678118654752440)
+INFINITY, NAN = float32(float("inf")), float32(float("nan"))
 
 
-LARGEST = float32(87.33)
-"""e ** -LARGEST is about the smallest normal number. Even smaller ones are slow: sigmoid gives 0 there."""
+@njit(**INLINE_OPTIONS)
+def _split_exp(z):
+    """Return e ** r - 1 and 2 ** n, where z = n ln 2 + r and |r| <= ln 2 / 2, for a z whose 2 ** n is a normal number."""
+    shifted = fma(z, LOG2_E, ROUNDING)
+    n = shifted - ROUNDING
+    r = fma(n, -LN_2_LOW, fma(n, -LN_2_HIGH, z))
+    q = float32(1.39506020242643829e-03)
+    q = fma(q, r, float32(8.36895345515374124e-03))
+    q = fma(q, r, float32(4.16662041433790986e-02))
+    q = fma(q, r, float32(1.66665183066393829e-01))
+    q = fma(q, r, float32(5.00000009569903092e-01))
+    return fma(q, r * r, r), scale(ONE, shifted)
 
 
-@njit(**_INLINE)
+@njit(**INLINE_OPTIONS)
 def sigmoid(x):
-    """1 / (1 + e ** -x), without overflow on either side."""
+    """1 / (1 + e ** -x), without overflow on either side. Where that is less than a normal number, it is 0."""
     size = abs(x)
-    e = exp(-(LARGEST if size > LARGEST else size))
-    e = float32(0.0) if size > LARGEST else e
-    return (e if x < float32(0.0) else float32(1.0)) / (float32(1.0) + e)
+    part, power = _split_exp(-where_less(LARGEST, size, LARGEST, size))
+    e = where_less(LARGEST, size, ZERO, fma(part, power, power))
+    return where_less(x, ZERO, e, ONE) / (ONE + e)
 
 
-@njit(**_INLINE)
+@njit(**INLINE_OPTIONS)
 def tanh(x):
-    """An odd polynomial near 0, 1 - 2 / (e ** 2|x| + 1) elsewhere."""
-    z = x * x
-    p = float32(-5.70498872745e-3)
-    p = p * z + float32(2.06390887954e-2)
-    p = p * z + float32(-5.37397155531e-2)
-    p = p * z + float32(1.33314422036e-1)
-    p = p * z + float32(-3.33332819422e-1)
-    near = p * z * x + x
+    """(1 - e ** -2|x|) / (1 + e ** -2|x|), with the sign of x."""
     size = abs(x)
-    far = float32(1.0) - float32(2.0) / (exp(size + size) + float32(1.0))
-    return near if size < float32(0.625) else (-far if x < float32(0.0) else far)
+    part, power = _split_exp(where_less(SATURATED, size, SATURATED, size) * -TWO)
+    e = fma(part, power, power - ONE)  # less 1
+    return copysign(e / (TWO + e), x)
 
 
-@njit(**_INLINE)
+@njit(**INLINE_OPTIONS)
+def exp(x):
+    """e ** x, scaled in two halves, since neither very small nor very large powers of two are normal numbers."""
+    z = where_less(x, float32(-104.0), float32(-104.0), x)
+    z = where_less(float32(89.0), z, float32(89.0), z)
+    n = fma(z, LOG2_E, ROUNDING) - ROUNDING
+    r = fma(n, -LN_2_LOW, fma(n, -LN_2_HIGH, z))
+    part, one = _split_exp(r)
+    shifted = fma(n, HALF, ROUNDING)
+    half = scale(one, shifted)
+    return fma(part, half, half) * scale(ONE, n - (shifted - ROUNDING) + ROUNDING)
+
+
+@njit(**INLINE_OPTIONS)
 def log(x):
-    """Natural logarithm."""
-    return float32(math.log(x))
+    """Natural logarithm: x = m 2 ** n with m near 1, then a series in s = (m - 1) / (m + 1)."""
+    is_small = where_less(x, SMALLEST, ONE, ZERO)
+    y = where_less(x, SMALLEST, x * float32(8388608.0), x)
+    n = exponent(y, SQRT_HALF) - is_small * float32(23.0)
+    result = _log_of(fraction(y, SQRT_HALF) - ONE, n)
+    result = where_less(x, INFINITY, result, x)  # infinity and NaN stay
+    return where_less(x, SMALLEST, where_less(ZERO, x, result, where_less(x, ZERO, NAN, -INFINITY)), result)
 
 
-@njit(**_INLINE)
+@njit(**INLINE_OPTIONS)
+def _log_of(f, n):
+    """Return log((1 + f) 2 ** n), for a small f."""
+    s = f / (TWO + f)
+    z = s * s
+    p = float32(2.35878277557077687e-01)
+    p = fma(p, z, float32(2.85370269420511191e-01))
+    p = fma(p, z, float32(4.00003393212957414e-01))
+    p = fma(p, z, float32(6.66666656287091763e-01))
+    half_square = HALF * f * f
+    return fma(n, LN_2_HIGH, f - (half_square - fma(s, fma(p, z, half_square), n * LN_2_LOW)))
+
+
+@njit(**INLINE_OPTIONS)
+def softplus(x):
+    """max(x, 0) + log(1 + e ** -|x|), without overflow. Where that is less than a normal number, it is 0."""
+    size = abs(x)
+    part, power = _split_exp(-where_less(LARGEST, size, LARGEST, size))
+    e = where_less(LARGEST, size, ZERO, fma(part, power, power))
+    is_large = where_less(float32(0.41421356237309504880), e, ONE, ZERO)
+    f = where_less(float32(0.41421356237309504880), e, (e - ONE) * HALF, e)  # 1 + e = (1 + f) 2 ** n
+    return where_less(x, ZERO, ZERO, x) + _log_of(f, is_large)
+
+
+@njit(**INLINE_OPTIONS)
 def sqrt(x):
     """Square root."""
-    return float32(math.sqrt(x))
+    return square_root(x)
 
 
-@njit(**_INLINE)
-def softplus(x):
-    """Log(1 + e ** x), without overflow."""
-    return max(x, float32(0.0)) + float32(math.log1p(exp(-abs(x))))
+@njit(**INLINE_OPTIONS)
+def relu(x):
+    """max(x, 0); NaN stays NaN."""
+    return where_less(x, ZERO, ZERO, x)
+
+
+@njit(**INLINE_OPTIONS)
+def maximum(a, b):
+    """The larger of a and b; a if one of them is NaN."""
+    return where_less(a, b, b, a)
+
+
+@njit(**INLINE_OPTIONS)
+def minimum(a, b):
+    """The smaller of a and b; a if one of them is NaN."""
+    return where_less(b, a, b, a)
+
+
+@njit(**INLINE_OPTIONS)
+def greater(a, b):
+    """1 where a > b, 0 elsewhere."""
+    return where_less(b, a, ONE, ZERO)

@@ -1,80 +1,151 @@
-"""Element functions for float64: the same forms as in `functions32`, with the longer approximations."""
+"""Element functions for float64, of numbers and of vectors: without branches, and the same bits on every machine.
+
+Only operations that IEEE 754 rounds correctly are used, and powers of two made from bits. The polynomials are minimax fits.
+They are those of `functions32`, with longer polynomials.
+"""
 
 from __future__ import annotations
 
-import math
+from numba import float64, njit
 
-from numba import float64, int64, njit
+from numrnn.kernels.cpu.machine import INLINE_OPTIONS
+from numrnn.kernels.cpu.vector import copysign, exponent, fma, fraction, scale, square_root, where_less
 
-from numrnn.kernels.cpu.bits import power_of_two_64
-from numrnn.kernels.cpu.machine import OPTIONS
-
-_INLINE = {**OPTIONS, "forceinline": True}
-
-
-@njit(**_INLINE)
-def exp(x):
-    """e ** x: x = n ln 2 + r with |r| <= ln 2 / 2, a rational function of r, then a scaling by 2 ** n in two halves."""
-    z = min(max(x, float64(-746.0)), float64(710.0))
-    n = (z * float64(1.4426950408889634073599) + float64(6755399441055744.0)) - float64(6755399441055744.0)
-    r = (z - n * float64(6.93145751953125e-1)) - n * float64(1.42860682030941723212e-6)
-    rr = r * r
-    p = float64(1.26177193074810590878e-4)
-    p = p * rr + float64(3.02994407707441961300e-2)
-    p = (p * rr + float64(9.99999999999999999910e-1)) * r
-    q = float64(3.00198505138664455042e-6)
-    q = q * rr + float64(2.52448340349684104192e-3)
-    q = q * rr + float64(2.27265548208155028766e-1)
-    q = q * rr + float64(2.0)
-    y = p / (q - p)
-    y = float64(1.0) + (y + y)
-    half = int64(n) >> int64(1)
-    y = (y * power_of_two_64(half)) * power_of_two_64(int64(n) - half)
-    return y if x == x else x
+ZERO, HALF, ONE, TWO = float64(0.0), float64(0.5), float64(1.0), float64(2.0)
+LOG2_E, LN_2 = float64(1.44269504088896340736), float64(0.69314718055994530942)
+LN_2_HIGH, LN_2_LOW = float64(6.93147180369123816490e-01), float64(1.90821492927058770002e-10)  # their sum is ln 2; multiples of the first are exact
+ROUNDING = float64(6755399441055744.0)  # added to a small number, it leaves that rounded to a whole one in the lowest bits
+LARGEST = float64(708.396)  # e ** -LARGEST is about the smallest normal number
+SATURATED = float64(20.0)  # tanh is 1 from here on
+SMALLEST = float64(2.22507385850720138309e-308)  # normal number
+SQRT_HALF = float64(0.70710678118654752440)
+INFINITY, NAN = float64(float("inf")), float64(float("nan"))
 
 
-LARGEST = float64(708.39)
-"""e ** -LARGEST is about the smallest normal number. Even smaller ones are slow: sigmoid gives 0 there."""
+@njit(**INLINE_OPTIONS)
+def _split_exp(z):
+    """Return e ** r - 1 and 2 ** n, where z = n ln 2 + r and |r| <= ln 2 / 2, for a z whose 2 ** n is a normal number."""
+    shifted = fma(z, LOG2_E, ROUNDING)
+    n = shifted - ROUNDING
+    above = fma(n, -LN_2_HIGH, z)
+    r = fma(n, -LN_2_LOW, above)
+    rest = fma(n, -LN_2_LOW, above - r)
+    q = float64(2.09718826642900610149e-09)
+    q = fma(q, r, float64(2.51136652340801571245e-08))
+    q = fma(q, r, float64(2.75570763346268273514e-07))
+    q = fma(q, r, float64(2.75572298121784964404e-06))
+    q = fma(q, r, float64(2.48015875756460415418e-05))
+    q = fma(q, r, float64(1.98412699018891269939e-04))
+    q = fma(q, r, float64(1.38888888887429059332e-03))
+    q = fma(q, r, float64(8.33333333331459473470e-03))
+    q = fma(q, r, float64(4.16666666666670043595e-02))
+    q = fma(q, r, float64(1.66666666666666879459e-01))
+    q = fma(q, r, float64(5.00000000000000000000e-01))
+    return fma(q, r * r, rest) + r, scale(ONE, shifted)
 
 
-@njit(**_INLINE)
+@njit(**INLINE_OPTIONS)
+def _divide(a, b, c):
+    """Return a / (b + c), corrected for what the sum loses by rounding."""
+    d = b + c
+    quotient = a / d
+    return fma(quotient, ((d - b) - c) / d, quotient)
+
+
+@njit(**INLINE_OPTIONS)
 def sigmoid(x):
-    """1 / (1 + e ** -x), without overflow on either side."""
+    """1 / (1 + e ** -x), without overflow on either side. Where that is less than a normal number, it is 0."""
     size = abs(x)
-    e = exp(-(LARGEST if size > LARGEST else size))
-    e = float64(0.0) if size > LARGEST else e
-    return (e if x < float64(0.0) else float64(1.0)) / (float64(1.0) + e)
+    part, power = _split_exp(-where_less(LARGEST, size, LARGEST, size))
+    e = where_less(LARGEST, size, ZERO, fma(part, power, power))
+    return _divide(where_less(x, ZERO, e, ONE), ONE, e)
 
 
-@njit(**_INLINE)
+@njit(**INLINE_OPTIONS)
 def tanh(x):
-    """An odd rational function near 0, 1 - 2 / (e ** 2|x| + 1) elsewhere."""
-    z = x * x
-    p = float64(-9.64399179425052238628e-1)
-    p = p * z + float64(-9.92877231001918586564e1)
-    p = p * z + float64(-1.61468768441708447952e3)
-    q = z + float64(1.12811678491632931402e2)
-    q = q * z + float64(2.23548839060100448583e3)
-    q = q * z + float64(4.84406305325125486048e3)
-    near = x * z * (p / q) + x
+    """(1 - e ** -2|x|) / (1 + e ** -2|x|), with the sign of x."""
     size = abs(x)
-    far = float64(1.0) - float64(2.0) / (exp(size + size) + float64(1.0))
-    return near if size < float64(0.625) else (-far if x < float64(0.0) else far)
+    part, power = _split_exp(where_less(SATURATED, size, SATURATED, size) * -TWO)
+    e = fma(part, power, power - ONE)  # less 1
+    return copysign(_divide(e, TWO, e), x)
 
 
-@njit(**_INLINE)
+@njit(**INLINE_OPTIONS)
+def exp(x):
+    """e ** x, scaled in two halves, since neither very small nor very large powers of two are normal numbers."""
+    z = where_less(x, float64(-746.0), float64(-746.0), x)
+    z = where_less(float64(710.0), z, float64(710.0), z)
+    n = fma(z, LOG2_E, ROUNDING) - ROUNDING
+    r = fma(n, -LN_2_LOW, fma(n, -LN_2_HIGH, z))
+    part, one = _split_exp(r)
+    shifted = fma(n, HALF, ROUNDING)
+    half = scale(one, shifted)
+    return fma(part, half, half) * scale(ONE, n - (shifted - ROUNDING) + ROUNDING)
+
+
+@njit(**INLINE_OPTIONS)
 def log(x):
-    """Natural logarithm."""
-    return math.log(x)
+    """Natural logarithm: x = m 2 ** n with m near 1, then a series in s = (m - 1) / (m + 1)."""
+    is_small = where_less(x, SMALLEST, ONE, ZERO)
+    y = where_less(x, SMALLEST, x * float64(18014398509481984.0), x)
+    n = exponent(y, SQRT_HALF) - is_small * float64(54.0)
+    result = _log_of(fraction(y, SQRT_HALF) - ONE, n)
+    result = where_less(x, INFINITY, result, x)  # infinity and NaN stay
+    return where_less(x, SMALLEST, where_less(ZERO, x, result, where_less(x, ZERO, NAN, -INFINITY)), result)
 
 
-@njit(**_INLINE)
+@njit(**INLINE_OPTIONS)
+def _log_of(f, n):
+    """Return log((1 + f) 2 ** n), for a small f."""
+    s = f / (TWO + f)
+    z = s * s
+    p = float64(1.48022210419811339754e-01)
+    p = fma(p, z, float64(1.53134567623841033601e-01))
+    p = fma(p, z, float64(1.81835861787930902489e-01))
+    p = fma(p, z, float64(2.22221981803284063250e-01))
+    p = fma(p, z, float64(2.85714287459286897519e-01))
+    p = fma(p, z, float64(3.99999999994001487202e-01))
+    p = fma(p, z, float64(6.66666666666673624064e-01))
+    half_square = HALF * f * f
+    return fma(n, LN_2_HIGH, f - (half_square - fma(s, fma(p, z, half_square), n * LN_2_LOW)))
+
+
+@njit(**INLINE_OPTIONS)
+def softplus(x):
+    """max(x, 0) + log(1 + e ** -|x|), without overflow. Where that is less than a normal number, it is 0."""
+    size = abs(x)
+    part, power = _split_exp(-where_less(LARGEST, size, LARGEST, size))
+    e = where_less(LARGEST, size, ZERO, fma(part, power, power))
+    is_large = where_less(float64(0.41421356237309504880), e, ONE, ZERO)
+    f = where_less(float64(0.41421356237309504880), e, (e - ONE) * HALF, e)  # 1 + e = (1 + f) 2 ** n
+    return where_less(x, ZERO, ZERO, x) + _log_of(f, is_large)
+
+
+@njit(**INLINE_OPTIONS)
 def sqrt(x):
     """Square root."""
-    return math.sqrt(x)
+    return square_root(x)
 
 
-@njit(**_INLINE)
-def softplus(x):
-    """Log(1 + e ** x), without overflow."""
-    return max(x, float64(0.0)) + math.log1p(exp(-abs(x)))
+@njit(**INLINE_OPTIONS)
+def relu(x):
+    """max(x, 0); NaN stays NaN."""
+    return where_less(x, ZERO, ZERO, x)
+
+
+@njit(**INLINE_OPTIONS)
+def maximum(a, b):
+    """The larger of a and b; a if one of them is NaN."""
+    return where_less(a, b, b, a)
+
+
+@njit(**INLINE_OPTIONS)
+def minimum(a, b):
+    """The smaller of a and b; a if one of them is NaN."""
+    return where_less(b, a, b, a)
+
+
+@njit(**INLINE_OPTIONS)
+def greater(a, b):
+    """1 where a > b, 0 elsewhere."""
+    return where_less(b, a, ONE, ZERO)

@@ -1,4 +1,4 @@
-"""Runs a cell's program over a stretch of steps: arrays, packed weights, and the products that do not depend on time.
+"""Runs a cell's program over a stretch of steps: arrays, packed weights, and threads.
 
 A single step is a stretch of one. So stepping and whole sequences run the same compiled code on slices of the same
 arrays, which is why they agree bit for bit.
@@ -6,17 +6,24 @@ arrays, which is why they agree bit for bit.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from numrnn.equations.compile import compile_program
-from numrnn.equations.derive import Program
-from numrnn.kernels.cpu.matmul import add_product, add_product_of_transposed, add_rows, pack
+from numrnn.equations.derive import Group, Program
+from numrnn.kernels.cpu.compile import compile_program
+from numrnn.kernels.cpu.emit import parameter_order
+from numrnn.kernels.cpu.matmul import empty_panels, pack_rows, pack_transposed
+from numrnn.kernels.cpu.memory import empty
+from numrnn.kernels.cpu.threads import run, threads_for
 
 Arrays = tuple[np.ndarray, ...]
 Parameters = Mapping[str, np.ndarray]
+
+STRETCH_BYTES = 1 << 20
+"""Results of input maps that are made before the loop uses them: they should still be in the cache then."""
 
 
 @dataclass
@@ -36,14 +43,10 @@ class Tape:
     def __len__(self) -> int:
         return len(self.states[0]) - 1
 
-    def start_backward(self, vectors: Arrays) -> None:
-        """Make room for the gradients, with zeros as the gradient of the last state."""
-        self.grad_pre = tuple(np.empty_like(array) for array in self.pre)
-        self.grad_states = tuple(np.empty_like(array) for array in self.states)
-        steps, batch = self.states[0].shape[0] - 1, self.states[0].shape[1]
-        self.grad_vectors = tuple(np.empty((steps, batch, v.size), v.dtype) for v in vectors)
-        for array in self.grad_states:
-            array[-1] = 0
+    @property
+    def forward_arrays(self) -> tuple[Arrays, ...]:
+        """What the forward pass writes."""
+        return self.pre, self.states, self.kept
 
     def step(self, index: int) -> Tape:
         """Return the part of one step, as views."""
@@ -58,14 +61,68 @@ class Tape:
         )
 
 
-@dataclass
 class Weights:
-    """A cell's parameters in the form in which the kernels read them."""
+    """A cell's parameters in the form in which the kernels of one direction read them.
 
-    biases: list[np.ndarray] = field(default_factory=list)  # one a group, or zero
-    input: list[np.ndarray | None] = field(default_factory=list)  # panels of each group's map of x
-    products: Arrays = ()  # panels of the products in the loop
-    vectors: Arrays = ()
+    Parameters
+    ----------
+    program : Program
+        The cell's equations, taken apart.
+    dtype : numpy.dtype
+        Element type.
+    backward : bool
+        Whether they are for the backward pass.
+    """
+
+    def __init__(self, program: Program, dtype: np.dtype, backward: bool = False) -> None:
+        sizes = program.trace.sizes
+        self._pieces: list[tuple[Callable[..., None], str, tuple[Any, ...]]] = []  # what to call, for which parameter
+        panels: dict[tuple[int, int], np.ndarray] = {}
+        for group in program.groups:
+            size = sizes[group.size]
+            for position, argument in enumerate(group.maps[0].arguments):
+                width = sizes[argument.size or ""]
+                shape = (group.columns * size, width, 1) if backward else (width, size, group.columns)
+                packed = panels[group.index, position] = empty_panels(*shape, dtype)
+                first = 0
+                for m in group.maps:
+                    name = f"{m.name}_weight_{m.suffixes[position]}"
+                    if backward:
+                        self._pieces.append((pack_rows, name, (packed, first * size)))
+                    else:
+                        self._pieces.append((pack_transposed, name, (size, packed, first, group.columns)))
+                    first += m.parts
+        inputs = [group for group in program.groups if program.input in group.maps[0].arguments]
+        input = tuple(panels[g.index, g.maps[0].arguments.index(program.input)] for g in inputs)
+        products = tuple(panels[product.group.index, product.position] for product in program.products)
+        if backward:
+            rows: Any = np.zeros(max(sizes.values()), dtype)
+        else:
+            rows = tuple(self._bias(group, np.zeros(group.columns * sizes[group.size], dtype)) for group in program.groups)
+        self.matrices = rows, input, products
+        """What the kernels read as `weights`: biases of each group (backward: zeros), panels of the maps of x, of
+        the products in the loop."""
+        self.vectors: Arrays = tuple(np.empty(sizes[v.size or ""], dtype) for v in program.trace.vectors.values())
+        for name, vector in zip(program.trace.vectors, self.vectors, strict=True):
+            self._pieces.append((_copy, f"{name}_peephole", (vector,)))
+
+    def _bias(self, group: Group, row: np.ndarray) -> np.ndarray:
+        size = len(row) // group.columns
+        first = 0
+        for m in group.maps:
+            if m.bias:
+                self._pieces.append((_copy, f"{m.name}_bias", (row[first * size : (first + m.parts) * size],)))
+            first += m.parts
+        return row
+
+    def update(self, parameters: Parameters) -> None:
+        """Read the parameters."""
+        for function, name, arguments in self._pieces:
+            function(parameters[name], *arguments)
+
+
+def _copy(source: np.ndarray, target: np.ndarray) -> None:
+    target[...] = source
 
 
 class CellLoop:
@@ -85,95 +142,97 @@ class CellLoop:
         self.program = program
         self.dtype = np.dtype(dtype)
         self.module = compile_program(program, name, self.dtype.name)
-
-    def pack(self, parameters: Parameters, backward: bool = False) -> Weights:
-        """Pack the parameters for the forward or the backward pass."""
-        weights = Weights(vectors=tuple(parameters[f"{name}_peephole"] for name in self.program.trace.vectors))
-        for group in self.program.groups:
-            arguments = group.maps[0].arguments
-            position = next((k for k, a in enumerate(arguments) if a is self.program.input), None)
-            matrix = None if position is None else self._matrix(parameters, group, position)
-            weights.input.append(None if matrix is None else pack(matrix, transposed=not backward))
-            width = self.program.trace.sizes[group.size]
-            zeros = [np.zeros(m.parts * width, self.dtype) for m in group.maps]
-            biases = [parameters[f"{m.name}_bias"] if m.bias else z for m, z in zip(group.maps, zeros, strict=True)]
-            weights.biases.append(np.concatenate(biases))
-        weights.products = tuple(
-            pack(self._matrix(parameters, product.group, product.position), transposed=not backward)
-            for product in self.program.products
+        sizes = program.trace.sizes
+        self._order = parameter_order(program)
+        self._row_work = 2 * sum(
+            group.columns * sizes[group.size] * sizes[argument.size or ""]
+            for group in program.groups
+            for argument in group.maps[0].arguments
         )
-        return weights
 
-    def _matrix(self, parameters: Parameters, group, position: int) -> np.ndarray:
-        matrices = [parameters[f"{m.name}_weight_{m.suffixes[position]}"] for m in group.maps]
-        return matrices[0] if len(matrices) == 1 else np.concatenate(matrices)
-
-    def forward(self, weights: Weights, x: np.ndarray, start: list[np.ndarray]) -> Tape:
-        """Run the steps of `x`, `(time, batch, input)`, from the state `start`, and return the tape."""
+    def forward(self, weights: Weights, x: np.ndarray, start: list[np.ndarray], output: np.ndarray) -> Tape:
+        """Run the steps of `x`, `(time, batch, input)`, from the state `start`; write `output`; return the tape."""
         steps, batch = x.shape[:2]
-        pre = []
-        for bias, panels in zip(weights.biases, weights.input, strict=True):
-            array = np.empty((steps, batch, bias.size), self.dtype)
-            array[...] = bias
-            if panels is not None:
-                add_product(x.reshape(steps * batch, -1), panels, array.reshape(steps * batch, -1))
-            pre.append(array)
-        states = []
-        for value in start:
-            array = np.empty((steps + 1, batch, value.shape[-1]), self.dtype)
+        program, sizes = self.program, self.program.trace.sizes
+        pre = tuple(self._empty(steps, batch, group.columns * sizes[group.size]) for group in program.groups)
+        states = tuple(self._empty(steps + 1, batch, sizes[state.size or ""]) for state in program.states)
+        for array, value in zip(states, start, strict=True):
             array[0] = value
-            states.append(array)
-        kept = tuple(self._empty(value, steps, batch) for value in self.program.kept)
-        tape = Tape(tuple(pre), tuple(states), kept)
-        self.module.forward((x, tape.pre, tape.states, tape.kept), weights.products, weights.vectors)
+        tape = Tape(pre, states, tuple(self._empty(steps, batch, sizes[v.size or ""]) for v in program.kept))
+        step_bytes = batch * sum(array.shape[-1] for array in pre) * self.dtype.itemsize
+        stretch = max(1, STRETCH_BYTES // max(1, step_bytes))
+        arguments = (x, output, tape.forward_arrays, weights.matrices, weights.vectors, stretch)
+        self._run(self.module.forward, arguments, steps, batch)
         return tape
+
+    def start_backward(self, tape: Tape) -> None:
+        """Make room for a tape's gradients, with zeros as the gradient of the last state."""
+        steps, batch = len(tape), tape.states[0].shape[1]
+        tape.grad_pre = tuple(self._empty(*array.shape) for array in tape.pre)
+        tape.grad_states = tuple(self._empty(*array.shape) for array in tape.states)
+        vectors = self.program.trace.vectors.values()
+        tape.grad_vectors = tuple(self._empty(steps, batch, self.program.trace.sizes[v.size or ""]) for v in vectors)
+        for array in tape.grad_states:
+            array[-1] = 0
 
     def backward(self, weights: Weights, tape: Tape, x: np.ndarray, grad_output: np.ndarray) -> np.ndarray:
         """Go back through a tape whose gradient of the last state is set; return the gradient of `x`."""
         steps, batch = x.shape[:2]
-        grad_x = np.zeros_like(x)
-        work = tuple(self._empty(value, 1, batch)[0] for value in self.program.work)
-        gradients = (grad_output, grad_x, tape.grad_pre, tape.grad_states, tape.grad_vectors, work)
-        self.module.backward((x, tape.pre, tape.states, tape.kept), gradients, weights.products, weights.vectors)
-        for grad_pre, panels in zip(tape.grad_pre, weights.input, strict=True):
-            if panels is not None:
-                add_product(grad_pre.reshape(steps * batch, -1), panels, grad_x.reshape(steps * batch, -1))
+        grad_x = empty(x.shape, x.dtype)
+        gradients = self._gradients(tape, batch)
+        arguments = (x, grad_output, grad_x, tape.forward_arrays, gradients, weights.matrices, weights.vectors)
+        self._run(self.module.backward, arguments, steps, batch)
         return grad_x
 
-    def _empty(self, value, steps: int, batch: int) -> np.ndarray:
-        return np.empty((steps, batch, self.program.trace.sizes[value.size]), self.dtype)
+    def _gradients(self, tape: Tape, batch: int) -> tuple[Arrays, ...]:
+        sizes = self.program.trace.sizes
+        work = tuple(self._empty(1, batch, sizes[value.size or ""])[0] for value in self.program.work)
+        return tape.grad_pre, tape.grad_states, tape.grad_vectors, work
 
     def accumulate(self, gradients: Parameters, tape: Tape, x: np.ndarray, scale: float) -> None:
-        """Add the gradients of the parameters, row by row in the order of stepping: last step first."""
-        packed: dict[int, np.ndarray] = {}
-        for group, grad_pre in zip(self.program.groups, tape.grad_pre, strict=True):
-            width, first = self.program.trace.sizes[group.size], 0
-            for m in group.maps:
-                last = first + m.parts * width
-                rows = _rows(grad_pre[:, :, first:last], scale)
-                first = last
-                if m.bias:
-                    add_rows(rows, gradients[f"{m.name}_bias"])
-                for argument, suffix in zip(m.arguments, m.suffixes, strict=True):
-                    if id(argument) not in packed:
-                        packed[id(argument)] = pack(_rows(self._argument(argument, tape, x)))
-                    add_product_of_transposed(rows, packed[id(argument)], gradients[f"{m.name}_weight_{suffix}"])
-        for name, grad_vector in zip(self.program.trace.vectors, tape.grad_vectors, strict=True):
-            add_rows(_rows(grad_vector, scale), gradients[f"{name}_peephole"])
+        """Add the gradients of the parameters, row by row in the order of stepping back: last row first."""
+        steps, batch = x.shape[:2]
+        targets = tuple(gradients[name] for name in self._order)
+        arrays = self._gradients(tape, 0)
+        arguments = (x, tape.forward_arrays, arrays, targets, self.dtype.type(scale))
+        self._run(self.module.accumulate, arguments, steps, batch)
 
-    def _argument(self, argument, tape: Tape, x: np.ndarray) -> np.ndarray:
-        """Return what a linear map was applied to, at all steps of the tape."""
-        program = self.program
-        if argument is program.input:
-            return x
-        if argument in program.states:
-            return tape.states[program.states.index(argument)][:-1]
-        if argument in program.outputs:
-            return tape.states[program.outputs.index(argument)][1:]
-        return tape.kept[program.kept.index(argument)]
+    def _run(self, kernel, arguments: tuple, steps: int, batch: int) -> None:
+        import os
+        run(kernel, (*arguments, os.environ.get("BYC")=="1"), threads_for(steps * batch * self._row_work))
+
+    def _empty(self, *shape: int) -> np.ndarray:
+        return empty(shape, self.dtype)
 
 
-def _rows(array: np.ndarray, scale: float = 1.0) -> np.ndarray:
-    """Return `(time, batch, features)` as rows, the last step first."""
-    backwards = np.ascontiguousarray(array[::-1]).reshape(-1, array.shape[-1])
-    return backwards if scale == 1.0 else backwards * array.dtype.type(scale)
+class Stepper:
+    """Makes single steps that no backward pass follows, with all that can be done beforehand done.
+
+    Parameters
+    ----------
+    loop : CellLoop
+        The compiled loops.
+    weights : Weights
+        For the forward pass, up to date.
+    batch : int
+        Rows of every step.
+    """
+
+    def __init__(self, loop: CellLoop, weights: Weights, batch: int) -> None:
+        program, sizes, dtype = loop.program, loop.program.trace.sizes, loop.dtype
+        self._kernel, self._dtype = loop.module.step, dtype
+        self._input_shape = 1, batch, sizes["input"]
+        self._shapes = [(2, batch, sizes[state.size or ""]) for state in program.states]
+        self._output_shape = 1, *self._shapes[0][1:]
+        self._pre = tuple(np.empty((1, batch, g.columns * sizes[g.size]), dtype) for g in program.groups)
+        self._kept = tuple(np.empty((1, batch, sizes[v.size or ""]), dtype) for v in program.kept)
+        self._weights = weights.matrices, weights.vectors, np.zeros(1, np.int64)
+
+    def __call__(self, x: np.ndarray, state: list[np.ndarray]) -> tuple[np.ndarray, list[np.ndarray]]:
+        """Return the output, `(1, batch, features)`, and the new state."""
+        dtype = self._dtype
+        output = np.empty(self._output_shape, dtype)
+        states = tuple([np.empty(shape, dtype) for shape in self._shapes])
+        tape = self._pre, states, self._kept
+        self._kernel(x.reshape(self._input_shape), output, tuple(state), tape, *self._weights)
+        return output, [array[1] for array in states]

@@ -10,8 +10,10 @@ _features = binding.get_host_cpu_features()
 VECTOR_BITS = 512 if _features.get("avx512f") else 256 if _features.get("avx2") else 128
 """Width of a vector register."""
 
-TILE_VECTORS = 2 if VECTOR_BITS == 256 else 4
-"""Vectors in a row of a tile. 6 rows of them are accumulated in registers: AVX2 has 16, the others 32."""
+VECTOR_REGISTERS = 16 if VECTOR_BITS == 256 else 32
+
+MASKED_ACCESS = VECTOR_BITS == 512
+"""Whether loading and storing a part of a vector costs no more than all of it."""
 
 
 def _can_cache() -> bool:
@@ -30,3 +32,8 @@ vectoriser."""
 
 UNCACHED_OPTIONS = {**OPTIONS, "cache": False}
 """The same for a kernel whose source is not in a file."""
+
+INLINE_OPTIONS = {**OPTIONS, "forceinline": True}
+"""For small functions that become a part of the kernels that call them."""
+
+UNCACHED_INLINE_OPTIONS = {**INLINE_OPTIONS, "cache": False}

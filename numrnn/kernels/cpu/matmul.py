@@ -1,121 +1,223 @@
-"""The matrix product that everything uses, in the three forms that layers and cells need.
+"""The matrix product that everything uses, in the forms that layers and cells need.
 
-Each element of a result is one chain of fused multiply-adds, over the inner dimension in ascending order, that starts
-from the element's old value (see `tile`). So a row's result does not depend on the rows beside it, and a sum
-continued in a later call is the same as a sum made at once.
+Each number of a result is one chain of fused multiply-adds, over the inner dimension in a fixed order, that starts from
+a given value (see `tile`). So a row's result does not depend on the rows beside it, and a sum continued in a later
+call is the same as a sum made at once.
+
+Work is cut into blocks for the caches: `ROWS` rows and `DEPTH` terms of the left factor stay in the second one.
 """
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numba import njit
 
-from numrnn.kernels.cpu.machine import OPTIONS, TILE_VECTORS, VECTOR_BITS
-from numrnn.kernels.cpu.tile import tile1, tile2, tile4, tile6
+from numrnn.equations.symbols import MOST_PARTS
+from numrnn.kernels.cpu.machine import OPTIONS, VECTOR_BITS, VECTOR_REGISTERS
+from numrnn.kernels.cpu.memory import LINE, aligned
+from numrnn.kernels.cpu.tile import tile
+from numrnn.kernels.cpu.vector import load, store, transpose
 
-DEPTH = 256
-"""Terms that are added before the next tile's turn, so that what they are made of stays in the cache."""
+DEPTH = 1024
+ROWS = 120
+TILE_VECTORS = 2 if VECTOR_REGISTERS == 16 else 4
+"""Vectors in a row of a tile, where the number of parts allows."""
 
 
-def panel_width(dtype: np.dtype) -> int:
-    """Return the number of columns in a panel."""
-    return TILE_VECTORS * VECTOR_BITS // (8 * np.dtype(dtype).itemsize)
+def vectors_of_part(parts: int) -> int:
+    """Return how many vectors of each part a panel holds."""
+    return max(1, TILE_VECTORS // parts)
+
+
+def panel_channels(parts: int, dtype: np.dtype) -> int:
+    """Return how many channels of each part a panel holds."""
+    return vectors_of_part(parts) * VECTOR_BITS // (8 * np.dtype(dtype).itemsize)
+
+
+def empty_panels(depth: int, size: int, parts: int, dtype: np.dtype) -> np.ndarray:
+    """Return panels for a factor of shape (depth, parts * size): `(ceil(size / C), depth, parts * C)`.
+
+    C is the number of channels of each part in a panel.
+    """
+    channels = panel_channels(parts, dtype)
+    shape = -(-size // channels), depth, parts * channels
+    return aligned(np.empty(math.prod(shape) * np.dtype(dtype).itemsize + LINE, np.uint8), shape, np.dtype(dtype))
 
 
 def pack(matrix: np.ndarray, transposed: bool = False) -> np.ndarray:
-    """Return `matrix` (or its transpose), of shape (K, J), as panels `(ceil(J / W), K, W)`, padded with zeros."""
-    columns = matrix.shape[0 if transposed else 1]
-    depth = matrix.shape[1 if transposed else 0]
-    width = panel_width(matrix.dtype)
-    panels = np.empty((-(-columns // width), depth, width), matrix.dtype)
-    (_pack_transposed if transposed else _pack)(np.ascontiguousarray(matrix), panels)
+    """Return a matrix, or its transpose, as panels."""
+    depth, size = matrix.shape[::-1] if transposed else matrix.shape
+    panels = empty_panels(depth, size, 1, matrix.dtype)
+    if transposed:
+        pack_transposed(matrix, size, panels, 0, 1)
+    else:
+        pack_rows(matrix, panels, 0)
     return panels
 
 
 @njit(**OPTIONS)
-def _pack(matrix, panels):
-    columns = matrix.shape[1]
+def pack_rows(matrix, panels, first):
+    """Write a matrix to panels of one part, as their rows from `first` on; ends are padded with zeros."""
+    rows, size = matrix.shape
     count, depth, width = panels.shape
+    lanes = width // TILE_VECTORS
+    source, target = matrix.ravel(), panels.ravel()
     for p in range(count):
-        used = min(width, columns - p * width)
+        for k in range(rows):
+            start = k * size + p * width
+            for c in range(0, width, lanes):
+                numbers = load(source, start + c, size - p * width - c)
+                store(numbers, target, (p * depth + first + k) * width + c, lanes)
+
+
+@njit(**OPTIONS)
+def pack_transposed(matrix, size, panels, first, parts):
+    """Write the transpose of a matrix of some parts to panels, as their parts from `first` on; ends are padded with zeros."""
+    count, depth, width = panels.shape
+    channels = width // parts
+    lanes = VECTOR_BITS // (8 * panels.itemsize)
+    whole = depth - depth % lanes
+    source, target = matrix.ravel(), panels.ravel()
+    for p in range(count):
+        for g in range(matrix.shape[0] // size):
+            for c in range(0, channels, lanes):
+                used = min(lanes, size - p * channels - c)
+                start = (g * size + p * channels + c) * depth
+                to = p * depth * width + (first + g) * channels + c
+                if used == lanes:
+                    for k in range(0, whole, lanes):
+                        transpose(source, start + k, depth, target, to + k * width, width)
+                for k in range(whole if used == lanes else 0, depth):
+                    for lane in range(lanes):
+                        target[to + k * width + lane] = source[start + lane * depth + k] if lane < used else 0
+
+
+def _make_product(parts):
+    vectors = vectors_of_part(parts)
+    columns = parts * vectors
+    highest = min(8, (VECTOR_REGISTERS - columns - 1) // columns)  # besides a row of the panel and a spread number
+    h0, h1, h2, h3 = highest, min(4, highest), min(2, highest), 1
+
+    @njit(**OPTIONS)
+    def product(a, a_start, a_row, a_step, rows, panels, low, high, init, init_start, init_row, out, out_start, size):
+        """out = init + a @ b for `rows` rows and the panels from `low` to `high` of b.
+
+        All arrays but the panels are flat. Rows of `a` and `init` are `a_row` and `init_row` apart, those of `out`
+        are parts * size.
+        """
+        depth, width = panels.shape[1:]
+        channels = width // parts
+        flat, out_row = panels.ravel(), parts * size
+        for top in range(0, rows, ROWS):
+            bottom = min(rows, top + ROWS)
+            for first in range(0, depth, DEPTH):
+                some = min(DEPTH, depth - first)
+                source, start, stride = (init, init_start, init_row) if first == 0 else (out, out_start, out_row)
+                for p in range(low, high):
+                    j = p * channels
+                    panel = (p * depth + first) * width
+                    coming, line = panel + depth * width, some * (LINE // flat.itemsize)
+                    i = top
+                    while i < bottom:
+                        if i - top >= columns * h0:
+                            coming = panel
+                        a_at = a_start + i * a_row + first * a_step
+                        init_at = start + i * stride + j
+                        out_at = out_start + i * out_row + j
+                        left = bottom - i
+                        if left >= h0:
+                            tile(h0, parts, vectors, a, a_at, a_row, a_step, flat, panel, coming, some, source, init_at, stride, out, out_at, out_row, size, size - j)  # fmt: skip
+                            i += h0
+                        elif left >= h1:
+                            tile(h1, parts, vectors, a, a_at, a_row, a_step, flat, panel, coming, some, source, init_at, stride, out, out_at, out_row, size, size - j)  # fmt: skip
+                            i += h1
+                        elif left >= h2:
+                            tile(h2, parts, vectors, a, a_at, a_row, a_step, flat, panel, coming, some, source, init_at, stride, out, out_at, out_row, size, size - j)  # fmt: skip
+                            i += h2
+                        else:
+                            tile(h3, parts, vectors, a, a_at, a_row, a_step, flat, panel, coming, some, source, init_at, stride, out, out_at, out_row, size, size - j)  # fmt: skip
+                            i += h3
+                        coming += line
+
+    return product
+
+
+product1, product2, product3, product4, product5, product6, product7, product8 = (
+    _make_product(parts) for parts in range(1, MOST_PARTS + 1)
+)
+
+
+CHANNELS = tuple(vectors_of_part(max(1, parts)) for parts in range(MOST_PARTS + 1))
+"""Vectors of each part in a panel, by the number of parts."""
+
+BACK_ROWS = 480
+BACK_DEPTH = 256
+"""Rows and terms of a product of a transposed factor that are packed at once."""
+
+
+@njit(**OPTIONS)
+def add_products_of_transposed(a, a_start, a_step, low, high, depth, bs, starts, columns, scale, outs):
+    """For each b: out[i, :] += sum over k of a[a_start + k * a_step + i] * scale * b[start - k * columns :], low <= i < high.
+
+    `bs`, `starts`, `columns` and `outs` are tuples; a b has as many columns as its `out`. All arrays are flat. The rows of
+    each b are taken from `start` backwards.
+    """
+    width = TILE_VECTORS * VECTOR_BITS // (8 * a.itemsize)
+    lanes = width // TILE_VECTORS
+    room = np.empty(BACK_DEPTH * width + LINE, a.dtype)
+    panel = room[-room.ctypes.data % LINE // a.itemsize :]
+    blocks = -(-(high - low) // BACK_ROWS)
+    block = -(-(high - low) // (6 * max(1, blocks))) * 6
+    tiles = np.empty(BACK_DEPTH * block, a.dtype)
+    for top in range(low, high, max(1, block)):
+        count = min(block, high - top)
+        whole = count - count % 6
+        for first in range(0, depth, BACK_DEPTH):
+            some = min(BACK_DEPTH, depth - first)
+            _pack_tiles(a, a_start + first * a_step + top, a_step, count, some, tiles)
+            for n in range(len(bs)):
+                b, row, out = bs[n], columns[n], outs[n]
+                for j in range(0, row, width):
+                    used = min(width, row - j)
+                    start = starts[n] - first * row + j
+                    for k in range(some):
+                        for c in range(0, width, lanes):
+                            store(load(b, start - k * row + c, used - c) * scale, panel, k * width + c, lanes)
+                    for i in range(0, whole, 6):
+                        at = (top + i) * row + j
+                        tile(6, 1, TILE_VECTORS, tiles, i * some, 1, 6, panel, 0, 0, some, out, at, row, out, at, row, 0, used)  # fmt: skip
+                    for i in range(whole, count):
+                        at = (top + i) * row + j
+                        tile(1, 1, TILE_VECTORS, tiles, i * some, 1, 1, panel, 0, 0, some, out, at, row, out, at, row, 0, used)  # fmt: skip
+
+
+@njit(**OPTIONS)
+def _pack_tiles(a, start, step, count, depth, tiles):
+    """Copy `count` columns of `depth` rows so that what a tile reads lies together: of 6 columns, row by row; the rest singly."""
+    whole = count - count % 6
+    for first in range(0, depth, 16):
+        for i in range(0, whole, 6):
+            for k in range(first, min(depth, first + 16)):
+                source, target = start + k * step + i, i * depth + k * 6
+                store(load(a, source, 6), tiles, target, 6)
+    for i in range(whole, count):
         for k in range(depth):
-            for j in range(used):
-                panels[p, k, j] = matrix[k, p * width + j]
-            for j in range(used, width):
-                panels[p, k, j] = 0
+            tiles[i * depth + k] = a[start + k * step + i]
 
 
 @njit(**OPTIONS)
-def _pack_transposed(matrix, panels):
-    columns = matrix.shape[0]
-    count, depth, width = panels.shape
-    for p in range(count):
-        used = min(width, columns - p * width)
-        if used < width:
-            panels[p] = 0
-        for j in range(used):
-            for k in range(depth):
-                panels[p, k, j] = matrix[p * width + j, k]
+def add_rows(a, start, step, low, high, rows, scale, out):
+    """out[j] += the sum over k < rows of scale * a[start + k * step + j], in that order, for low <= j < high."""
+    for k in range(rows):
+        row = start + k * step
+        for j in range(low, high):
+            out[j] += scale * a[row + j]
 
 
 @njit(**OPTIONS)
-def _accumulate(a, a_row, a_step, rows, depth, panels, out, out_row):
-    """out[i, :] += sum over k of a[i * a_row + k * a_step] * panel[k, :]; `a` and `out` are flat."""
-    for first in range(0, depth, DEPTH):
-        _accumulate_some(a, first, a_row, a_step, rows, min(DEPTH, depth - first), panels, out, out_row)
-
-
-@njit(**OPTIONS)
-def _accumulate_some(a, first, a_row, a_step, rows, depth, panels, out, out_row):
-    """Add the terms with k in first .. first + depth - 1."""
-    count, panel_depth, width = panels.shape
-    flat = panels.ravel()
-    edge = np.zeros(6 * width, out.dtype)
-    for p in range(count):
-        column = p * width
-        used = min(width, out_row - column)
-        panel = (p * panel_depth + first) * width
-        i = 0
-        while i < rows:
-            left = rows - i
-            height = 6 if left >= 6 else 4 if left >= 4 else 2 if left >= 2 else 1
-            if used == width:
-                target, start, stride = out, i * out_row + column, out_row
-            else:
-                target, start, stride = edge, 0, width
-                for r in range(height):
-                    for j in range(used):
-                        edge[r * width + j] = out[(i + r) * out_row + column + j]
-            if height == 6:
-                tile6(a, i * a_row + first * a_step, a_row, a_step, flat, panel, depth, target, start, stride)
-            elif height == 4:
-                tile4(a, i * a_row + first * a_step, a_row, a_step, flat, panel, depth, target, start, stride)
-            elif height == 2:
-                tile2(a, i * a_row + first * a_step, a_row, a_step, flat, panel, depth, target, start, stride)
-            else:
-                tile1(a, i * a_row + first * a_step, a_row, a_step, flat, panel, depth, target, start, stride)
-            if used < width:
-                for r in range(height):
-                    for j in range(used):
-                        out[(i + r) * out_row + column + j] = edge[r * width + j]
-            i += height
-
-
-@njit(**OPTIONS)
-def add_product(a, panels, out):
-    """out += a @ b, for `a` (M, K), `b` packed (K, J), `out` (M, J), all C-contiguous."""
-    _accumulate(a.ravel(), a.shape[1], 1, a.shape[0], a.shape[1], panels, out.ravel(), out.shape[1])
-
-
-@njit(**OPTIONS)
-def add_product_of_transposed(a, panels, out):
-    """out += a.T @ b, for `a` (M, I), `b` packed (M, J), `out` (I, J): a sum over rows, in their order."""
-    _accumulate(a.ravel(), 1, a.shape[1], a.shape[1], a.shape[0], panels, out.ravel(), out.shape[1])
-
-
-@njit(**OPTIONS)
-def add_rows(a, out):
-    """out += the sum of the rows of `a` (M, J), in their order."""
-    for m in range(a.shape[0]):
-        for j in range(a.shape[1]):
-            out[j] += a[m, j]
+def repeat(row, out, start, count):
+    """Write `row` `count` times, beginning at `start` of the flat array `out`."""
+    for k in range(count):
+        out[start + k * row.size : start + (k + 1) * row.size] = row

@@ -1,104 +1,142 @@
 """The micro-kernel of the matrix product: a tile of the output, accumulated in registers.
 
-    c[r, :] += sum over k of a[r, k] * b[k, :]        r < rows, W columns
+    out[r, g, :] = init[r, g, :] + sum over k of a[r, k] * panel[k, g, :]        r < rows, g < parts
 
-`b` is a panel of W columns (`TILE_VECTORS` vector registers), packed row by row. Each element of the tile is one
-chain of fused multiply-adds over k in ascending order, which starts from the element's old value. The chain is the
-same whatever the number of rows, the width of the registers or the processor, so results are reproducible bit for
-bit.
+The columns of a product come in `parts` of as many channels each (the gates of a cell, say). A panel holds some channels of
+all parts, `vectors` vector registers of each, row by row. Each number of the tile is one chain of fused multiply-adds
+over k in ascending order. The chain is the same whatever the number of rows, the width of the registers or the
+processor, so results are reproducible bit for bit.
 """
 
 from __future__ import annotations
 
 from llvmlite import ir
-from numba.core import cgutils, types
+from numba.core import types
 from numba.extending import intrinsic
 
-from numrnn.kernels.cpu.machine import TILE_VECTORS, VECTOR_BITS
+from numrnn.kernels.cpu.machine import VECTOR_BITS
+from numrnn.kernels.cpu.memory import LINE
+from numrnn.kernels.cpu.vector import address, call, emit_load, emit_store, require_one_dtype, spread, suffix
 
-_INDEX = ir.IntType(64)
+_I32 = ir.IntType(32)
+_I64 = ir.IntType(64)
+
+AHEAD = 16
+"""Rows of the panel between the one that is used and the one that is asked for from the farther caches."""
 
 
-def _make_tile(rows: int):
-    """Return the micro-kernel for a tile of `rows` rows."""
+def _number(value):
+    return ir.Constant(_I64, value)
 
-    @intrinsic
-    def tile(typing_context, a, a_start, a_row, a_step, b, b_start, depth, c, c_start, c_row):
-        """Accumulate one tile; positions and strides count elements of flat arrays (row to row, and k to k)."""
-        index = types.intp
-        return types.void(a, index, index, index, b, index, index, c, index, index), emit
+
+def _prefetch(builder, pointer):
+    byte = builder.bitcast(pointer, ir.IntType(8).as_pointer())
+    read, keep, data = (ir.Constant(_I32, value) for value in (0, 3, 1))
+    call(builder, "llvm.prefetch.p0", ir.VoidType(), byte, read, keep, data)
+
+
+@intrinsic(prefer_literal=True)
+def tile(
+    typing_context,
+    rows,
+    parts,
+    vectors,
+    a,
+    a_start,
+    a_row,
+    a_step,
+    panel,
+    panel_start,
+    next_start,
+    depth,
+    init,
+    init_start,
+    init_row,
+    out,
+    out_start,
+    out_row,
+    size,
+    width,
+):
+    """Compute one tile.
+
+    Positions and strides count numbers of flat arrays: `a_row` from row to row of `a`, `a_step` from k to k; `size` from part to
+    part of `init` and `out`. Of each part only `width` channels exist; `rows`, `parts` and `vectors` are literals. What lies at
+    `next_start` of the panel's array, a cache line for every k, is asked for from the farther caches on the way.
+    """
+    require_one_dtype(a, panel, init, out)
+    counts = [kind.literal_value for kind in (rows, parts, vectors)]
+    index = types.intp
+    starts = (index, index, index, panel, index, index, index, init, index, index, out, index, index, index, index)
+    return types.void(rows, parts, vectors, a, *starts), _emitter(*counts)
+
+
+def _emitter(row_count, parts, vectors):
+    rows, columns = range(row_count), [(g, v) for g in range(parts) for v in range(vectors)]
 
     def emit(context, builder, signature, args):
-        a_type, b_type, c_type = (signature.args[k] for k in (0, 4, 7))
+        a_type, panel_type, init_type, out_type = (signature.args[k] for k in (3, 7, 11, 14))
+        a, a_start, a_row, a_step, panel, panel_start, next_start, depth, init, init_start, init_row = args[3:14]
+        out, out_start, out_row, size, width = args[14:]
         element = context.get_value_type(a_type.dtype)
         lanes = VECTOR_BITS // a_type.dtype.bitwidth
         vector = ir.VectorType(element, lanes)
-        _, a_start, a_row, a_step, _, b_start, depth, _, c_start, c_row = args
+        fma = f"llvm.fma.{suffix(vector)}"
+        a = address(context, builder, a_type, a, a_start)
+        upcoming = address(context, builder, panel_type, panel, next_start)
+        panel = address(context, builder, panel_type, panel, panel_start)
+        init = address(context, builder, init_type, init, init_start)
+        out = address(context, builder, out_type, out, out_start)
+        part_starts = [builder.mul(_number(g), size) for g in range(parts)]
+        widths = [builder.sub(width, _number(v * lanes)) for v in range(vectors)]
 
-        def at(array_type, value, start):
-            data = cgutils.create_struct_proxy(array_type)(context, builder, value=value).data
-            return builder.gep(data, [start])
+        def place(pointer, row, stride, column):
+            part, v = column
+            offset = builder.add(builder.mul(_number(row), stride), builder.add(part_starts[part], _number(v * lanes)))
+            return builder.gep(pointer, [offset])
 
-        def number(value):
-            return ir.Constant(_INDEX, value)
-
-        def vector_at(pointer, offset):
-            return builder.bitcast(builder.gep(pointer, [offset]), vector.as_pointer())
-
-        def load_vector(pointer, offset):
-            loaded = builder.load(vector_at(pointer, offset))
-            loaded.align = a_type.dtype.bitwidth // 8
-            return loaded
-
-        a, b, c = at(a_type, args[0], a_start), at(b_type, args[4], b_start), at(c_type, args[7], c_start)
-        name = f"llvm.fma.v{lanes}f{a_type.dtype.bitwidth}"
-        fma = cgutils.get_or_insert_function(builder.module, ir.FunctionType(vector, [vector] * 3), name)
-        row_offset = [builder.mul(number(r), c_row) for r in range(rows)]
-        columns = range(TILE_VECTORS)
-        old = [[load_vector(c, builder.add(row_offset[r], number(v * lanes))) for v in columns] for r in range(rows)]
-        a_rows = [builder.gep(a, [builder.mul(number(r), a_row)]) for r in range(rows)]
+        old = [[emit_load(builder, place(init, r, init_row, c), vector, widths[c[1]]) for c in columns] for r in rows]
+        for r in rows:  # the next tile below begins with these
+            for column in columns:
+                _prefetch(builder, place(init, r + row_count, init_row, column))
+        a_rows = [builder.gep(a, [builder.mul(_number(r), a_row)]) for r in rows]
 
         before, loop, after = builder.block, builder.append_basic_block("k"), builder.append_basic_block("done")
-        builder.cbranch(builder.icmp_signed(">", depth, number(0)), loop, after)
+        builder.cbranch(builder.icmp_signed(">", depth, _number(0)), loop, after)
         builder.position_at_end(loop)
-        k = builder.phi(_INDEX)
-        k.add_incoming(number(0), before)
-        sums = [[builder.phi(vector) for _ in columns] for _ in range(rows)]
-        row_of_b = builder.mul(k, number(TILE_VECTORS * lanes))
-        b_vectors = [load_vector(b, builder.add(row_of_b, number(v * lanes))) for v in columns]
+        k = builder.phi(_I64)
+        k.add_incoming(_number(0), before)
+        sums = [[builder.phi(vector) for _ in columns] for _ in rows]
+        panel_row = builder.gep(panel, [builder.mul(k, _number(len(columns) * lanes))])
+        for c in range(len(columns)):
+            _prefetch(builder, builder.gep(panel_row, [_number((AHEAD * len(columns) + c) * lanes)]))
+        _prefetch(builder, builder.gep(upcoming, [builder.mul(k, _number(LINE * 8 // a_type.dtype.bitwidth))]))
+        factors = [emit_load(builder, builder.gep(panel_row, [_number(c * lanes)]), vector) for c in range(len(columns))]
         position = builder.mul(k, a_step)
-        undefined, first = (
-            ir.Constant(vector, ir.Undefined),
-            ir.Constant(ir.VectorType(ir.IntType(32), lanes), [0] * lanes),
-        )
         new = []
-        for r in range(rows):
-            scalar = builder.load(builder.gep(a_rows[r], [position]))
-            spread = builder.insert_element(undefined, scalar, ir.Constant(ir.IntType(32), 0))
-            spread = builder.shuffle_vector(spread, undefined, first)
-            new.append([builder.call(fma, [spread, b_vectors[v], sums[r][v]]) for v in columns])
-        following = builder.add(k, number(1))
+        for r in rows:
+            scalar = spread(builder, builder.load(builder.gep(a_rows[r], [position])), vector)
+            new.append([call(builder, fma, vector, scalar, factors[c], sums[r][c]) for c in range(len(columns))])
+        following = builder.add(k, _number(1))
         k.add_incoming(following, loop)
-        for r in range(rows):
-            for v in columns:
-                sums[r][v].add_incoming(old[r][v], before)
-                sums[r][v].add_incoming(new[r][v], loop)
+        for r in rows:
+            for c in range(len(columns)):
+                sums[r][c].add_incoming(old[r][c], before)
+                sums[r][c].add_incoming(new[r][c], loop)
         builder.cbranch(builder.icmp_signed("<", following, depth), loop, after)
 
         builder.position_at_end(after)
-        for r in range(rows):
-            for v in columns:
+        results = []
+        for r in rows:
+            for c in range(len(columns)):
                 final = builder.phi(vector)
-                final.add_incoming(old[r][v], before)
-                final.add_incoming(new[r][v], loop)
-                old[r][v] = final
-        for r in range(rows):
-            for v in columns:
-                stored = builder.store(old[r][v], vector_at(c, builder.add(row_offset[r], number(v * lanes))))
-                stored.align = a_type.dtype.bitwidth // 8
+                final.add_incoming(old[r][c], before)
+                final.add_incoming(new[r][c], loop)
+                results.append(final)
+        for r in rows:
+            for c, column in enumerate(columns):
+                result = results[r * len(columns) + c]
+                emit_store(builder, result, place(out, r, out_row, column), widths[column[1]])
         return context.get_dummy_value()
 
-    return tile
-
-
-tile6, tile4, tile2, tile1 = (_make_tile(rows) for rows in (6, 4, 2, 1))
+    return emit

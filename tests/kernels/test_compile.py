@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import numrnn as nr
-from numrnn.equations import compile as compiling
+from numrnn.kernels.cpu import compile as compiling
 from numrnn.equations import linear, tanh
 
 REPOSITORY = Path(nr.__file__).parents[1]
@@ -65,7 +65,7 @@ def test_the_name_changes_with_everything_that_the_file_is_made_from(tmp_path, m
     small = Small(3, 4)
     names = {name(small), name(Small(3, 4).astype("float64")), name(nr.RNN(3, 4))}
     for target, changed in (
-        ("numrnn.equations.compile._kernel_sources", lambda: b"another micro-kernel"),
+        ("numrnn.kernels.cpu.compile._kernel_sources", lambda: b"another micro-kernel"),
         ("numba.__version__", "0.0"),
         ("numrnn.__version__", "0.0"),
     ):

@@ -21,7 +21,7 @@ import numba
 
 import numrnn
 from numrnn.equations.derive import Program
-from numrnn.equations.emit import emit_module
+from numrnn.kernels.cpu.emit import emit_module
 
 
 def cache_folder() -> Path:

@@ -1,0 +1,418 @@
+"""Writes a program out as a module with three kernels: forward, backward, and the gradients of the parameters.
+
+In a step, matrix products and blocks alternate, level by level. Products read and write whole rows; blocks go over
+the channels of a row, a `Vector` at a time. All arrays lie flat; `row` counts time and batch together.
+
+Each kernel does its part of the work. Parts of a kernel have the batch's rows to themselves, or, where `by_channels`
+says so, channels in units of `UNIT`, so that a part's weights stay in its core's cache. Nobody adds up what another
+has begun, so the results do not depend on the number of parts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from numrnn.equations.derive import Group, Product, Program
+from numrnn.equations.emit import FUNCTIONS, emit_blocks
+from numrnn.equations.symbols import LinearMap, Value
+
+SHARING = "by_channels, part, parts, barrier"
+
+
+def emit_module(program: Program, dtype: str, origin: str, options: str = "OPTIONS") -> str:
+    """Return the text of a module with the kernels of a program.
+
+    Parameters
+    ----------
+    program : Program
+        The cell's equations, taken apart.
+    dtype : str
+        "float32" or "float64".
+    origin : str
+        What the text was made from, for its first line.
+    options : str
+        Name of the compiler options in `kernels.cpu.machine`.
+    """
+    bits = dtype.removeprefix("float")
+    inline = options.replace("OPTIONS", "INLINE_OPTIONS")
+    header = [
+        f'"""{origin}"""',
+        "from numba import njit",
+        f"from numpy import {dtype}",
+        "from numrnn.kernels.cpu.barrier import wait",
+        f"from numrnn.kernels.cpu.functions{bits} import {', '.join(FUNCTIONS)}",
+        f"from numrnn.kernels.cpu.machine import {inline}, {options}",
+        f"from numrnn.kernels.cpu.matmul import {', '.join(_matmul_names(program))}",
+        "from numrnn.kernels.cpu.sharing import share, share_of_channels",
+        f"from numrnn.kernels.cpu.vector import LANES{bits} as LANES, add_to, fill, load, store",
+    ]
+    blocks = [f"@njit(**{inline})\n{text}" for text in emit_blocks(program, dtype).split("\n\n")]
+    kernels = [
+        _emit_kernel("forward", "x, output, tape, weights, vectors, stretch", options, _forward(program)),
+        _STEP.format(options=options),
+        _emit_kernel("backward", "x, grad_output, grad_x, tape, gradients, weights, vectors", options, _backward(program)),
+        _emit_kernel("accumulate", "x, tape, gradients, grad_parameters, scale", options, _accumulate(program)),
+    ]
+    return "\n\n\n".join(["\n".join(header), *blocks, *kernels]) + "\n"
+
+
+_STEP = """@njit(**{options})
+def step(x, output, old, tape, weights, vectors, barrier):
+    for k in range(len(old)):
+        tape[1][k][0] = old[k]
+    forward(x, output, tape, weights, vectors, 1, False, 0, 1, barrier)"""
+
+
+def _matmul_names(program: Program) -> list[str]:
+    products = {f"product{group.columns}" for group in program.groups} | {"product1"}
+    return ["CHANNELS", "add_products_of_transposed", "add_rows", *sorted(products), "repeat"]
+
+
+def _emit_kernel(name: str, arguments: str, options: str, lines: list[str]) -> str:
+    head = [f"@njit(**{options})", f"def {name}({arguments}, {SHARING}):"]
+    return "\n".join([*head, *("    " + line if line else "" for line in lines)])
+
+
+@dataclass
+class _Text:
+    """Lines of a kernel, with the place of every value in its arrays."""
+
+    program: Program
+    depth: int  # of what is done at a step
+    lines: list[str] = field(default_factory=list)
+
+    def add(self, depth: int, *texts: str) -> None:
+        self.lines += ["    " * depth + text for text in texts]
+
+    def at_step(self, depth: int, *texts: str) -> None:
+        self.add(self.depth + depth, *texts)
+
+    # ---- where values are: 'array, position' at row `row`, channel j --------------------------------------------
+
+    def place(self, value: Value) -> str:
+        p = self.program
+        if value is p.input:
+            return "x, row * size_input + j"
+        if value in p.states:
+            return f"state{p.states.index(value)}, row * size_{value.size} + j"
+        if value in p.outputs:
+            return f"state{p.outputs.index(value)}, (row + batch) * size_{value.size} + j"
+        if value.kind == "linear":
+            return self._in_group(value)
+        if value.kind == "vector":
+            return f"vector{self.vectors.index(value)}, j"
+        if value in p.kept_in_group:
+            return self._in_group(p.kept_in_group[value])
+        return f"kept{p.kept.index(value)}, row * size_{value.size} + j"
+
+    def gradient_place(self, value: Value) -> str:
+        p = self.program
+        if value in p.work:
+            return f"work{p.work.index(value)}, n * size_{value.size} + j"
+        if value.kind == "vector":
+            return f"grad_vector{self.vectors.index(value)}, row * size_{value.size} + j"
+        return f"grad_{self.place(value)}"
+
+    def _in_group(self, value: Value) -> str:
+        group = self.program.group_of(value)
+        column = f"(row * {group.columns} + {group.position(value)})"
+        return f"pre{group.index}, {column} * size_{group.size} + j"
+
+    @property
+    def vectors(self) -> list[Value]:
+        return list(self.program.trace.vectors.values())
+
+    # ---- beginnings ----------------------------------------------------------------------------------------------
+
+    def unpack(self, *arrays: str) -> None:
+        """Unpack the tape and other tuples of arrays, all flat, and the sizes."""
+        p = self.program
+        self.add(0, "pre, states, kept = tape", "steps, batch, size_input = x.shape")
+        sizes: dict[str, str] = {}
+        for k, state in enumerate(p.states):
+            sizes.setdefault(state.size or "", f"states[{k}].shape[2]")
+        for group in p.groups:
+            sizes.setdefault(group.size, f"pre[{group.index}].shape[2] // {group.columns}")
+        self.add(0, *(f"size_{size} = {text}" for size, text in sizes.items() if size != "input"))
+        counts = {
+            "pre": len(p.groups),
+            "state": len(p.states),
+            "kept": len(p.kept),
+            "work": len(p.work),
+            "vector": len(self.vectors),
+        }
+        for array in arrays:
+            count = counts.get(array.removeprefix("grad_"))
+            if count is None:
+                self.add(0, f"{array} = {array}.ravel()")
+            else:
+                plural = array if array.endswith(("pre", "kept", "work")) else f"{array}s"
+                remarks = [self._remark(array, k) for k in range(count)]
+                self.add(0, *(f"{array}{k} = {plural}[{k}].ravel(){remarks[k]}" for k in range(count)))
+
+    def _remark(self, array: str, k: int) -> str:
+        names = ", ".join(m.name for m in self.program.groups[k].maps) if array == "pre" else ""
+        return f"  # {names}" if names else ""
+
+    def share(self, sizes: Iterable[str]) -> None:
+        """Find the rows and channels of this part in the loop over time."""
+        self.add(
+            0,
+            "team, place = (parts, part) if by_channels else (1, 0)",
+            "low, high = (0, batch) if by_channels else share(batch, part, parts)",
+        )
+        names = dict.fromkeys(sizes)
+        self.add(0, *(f"first_{s}, last_{s} = share_of_channels(size_{s}, place, team, LANES)" for s in names))
+
+    # ---- pieces of a step ----------------------------------------------------------------------------------------
+
+    def block(self, name: str, size: str, loads: list[str], stores: list[str]) -> None:
+        """Add the loops over rows and channels that run a block: `stores` are lines with `{0}` for a result."""
+        self.at_step(0, "for n in range(low, high):", "    row = t * batch + n")
+        self.at_step(1, f"for j in range(first_{size}, last_{size}, LANES):", f"    width = size_{size} - j")
+        results = [f"result{k}" for k in range(len(stores))]
+        self.at_step(2, f"{', '.join(results)}, = {name}(" if results else f"{name}(")
+        self.at_step(3, *(f"{text}," for text in loads))
+        self.at_step(2, ")")
+        for text, result in zip(stores, results, strict=True):
+            self.at_step(2, *text.format(result).split("\n"))
+
+    def fill(self, place: str, size: str) -> None:
+        """Add loops that set something to zero in this part."""
+        self.at_step(0, "for n in range(low, high):", "    row = t * batch + n")
+        self.at_step(1, f"for j in range(first_{size}, last_{size}, LANES):", f"    fill({place}, size_{size} - j)")
+
+
+def _panels(parts: int, low: str, high: str) -> str:
+    """Return 'first panel, last panel' for a range of channels."""
+    return f"{low} // (CHANNELS[{parts}] * LANES), -(-{high} // (CHANNELS[{parts}] * LANES))"
+
+
+def _forward(program: Program) -> list[str]:
+    text = _Text(program, depth=2)
+    text.unpack("x", "pre", "state", "kept")
+    text.add(0, "output = output.ravel()", "biases, inputs, panels = weights")
+    text.add(0, *(f"vector{k} = vectors[{k}]" for k in range(len(text.vectors))))
+    text.share([block.size for block in program.blocks] + [product.group.size for product in program.products])
+    text.add(0, "for start in range(0, steps, stretch):", "    end = min(steps, start + stretch)")
+    _emit_input_maps(text)
+    text.add(1, "wait(barrier, parts)", "for t in range(start, end):")
+    for level in range(program.depth + 1):
+        products = [(k, product) for k, product in enumerate(program.products) if product.group.level == level]
+        if products:
+            text.at_step(0, "wait(barrier, team)")
+        for k, product in products:
+            group, size = product.group, product.group.size
+            array, start = _rows_of(program, product.argument)
+            row = f"(t * batch + low) * {group.columns} * size_{size}"
+            pre = f"pre{group.index}, {row}"
+            depth = f"size_{product.argument.size}"
+            text.at_step(
+                0,
+                f"product{group.columns}(",
+                f"    {array}, ({start} + low) * {depth}, {depth}, 1, high - low,",
+                f"    panels[{k}], {_panels(group.columns, f'first_{size}', f'last_{size}')},",
+                f"    {pre}, {group.columns} * size_{size}, {pre}, size_{size},",
+                ")",
+            )
+        for index, block in enumerate(program.blocks):
+            if block.level == level:
+                stores = [f"store({{0}}, {text.place(value)}, width)" for value in block.outputs]
+                if program.outputs[0] in block.outputs:
+                    stores[block.outputs.index(program.outputs[0])] += f"\nstore({{0}}, output, row * size_{block.size} + j, width)"
+                text.block(f"block{index}", block.size, [f"load({text.place(v)}, width)" for v in block.inputs], stores)
+    return text.lines
+
+
+def _emit_input_maps(text: _Text) -> None:
+    """Add the products with the input, for all steps from `start` to `end`: rows are shared out whatever the batch."""
+    program = text.program
+    text.add(1, "top, bottom = share((end - start) * batch, part, parts)", "row = start * batch + top")
+    inputs = [group for group in program.groups if _maps_input(program, group)]
+    for group in program.groups:
+        size, columns = f"size_{group.size}", group.columns
+        if group in inputs:
+            text.add(
+                1,
+                f"product{columns}(",
+                "    x, row * size_input, size_input, 1, bottom - top,",
+                f"    inputs[{inputs.index(group)}], 0, len(inputs[{inputs.index(group)}]),",
+                f"    biases[{group.index}], 0, 0, pre{group.index}, row * {columns} * {size}, {size},",
+                ")",
+            )
+        else:
+            text.add(1, f"repeat(biases[{group.index}], pre{group.index}, row * {columns} * {size}, bottom - top)")
+
+
+def _maps_input(program: Program, group: Group) -> bool:
+    return program.input in group.maps[0].arguments
+
+
+def _rows_of(program: Program, value: Value, row: str = "t * batch") -> tuple[str, str]:
+    """Return the array of a product's argument, and its row at step t."""
+    if value is program.input:
+        return "x", row
+    if value in program.states:
+        return f"state{program.states.index(value)}", row
+    if value in program.outputs:
+        return f"state{program.outputs.index(value)}", f"{row} + batch"
+    return f"kept{program.kept.index(value)}", row
+
+
+def _gradient_rows_of(program: Program, value: Value) -> tuple[str, str]:
+    """Return the array of the gradient of a product's argument, and its row at step t."""
+    if value in program.work:
+        return f"work{program.work.index(value)}", "0"
+    array, row = _rows_of(program, value)
+    return f"grad_{array}", row
+
+
+def _backward(program: Program) -> list[str]:
+    text = _Text(program, depth=1)
+    text.add(0, "grad_pre, grad_states, grad_vectors, work = gradients")
+    text.unpack("x", "pre", "state", "kept", "grad_pre", "grad_state", "grad_vector", "work", "grad_x", "grad_output")
+    text.add(0, "zeros, inputs, panels = weights")
+    text.add(0, *(f"vector{k} = vectors[{k}]" for k in range(len(text.vectors))))
+    arguments = [product.argument for product in program.products]
+    sizes = [value.size or "" for value in (*arguments, *program.states, *text.vectors)]
+    text.share([block.size for block in program.blocks] + [group.size for group in program.groups] + sizes)
+    text.add(0, "for step in range(steps):", "    t = steps - 1 - step")
+    written: set[Value] = set(program.outputs)  # gradients that hold something already: those of the new states do
+
+    def way_of(value: Value) -> str:
+        way = "add_to" if value in written else "store"
+        written.add(value)
+        return way
+
+    for level in reversed(range(program.depth + 1)):
+        for index, block in reversed(list(enumerate(program.blocks))):
+            if block.level == level and block.gradients:
+                loads = [_gradient_load(text, value) for value in block.gradient_inputs]
+                stores = [f"{way_of(v)}({{0}}, {text.gradient_place(v)}, width)" for v in block.gradients]
+                text.block(f"block{index}_backward", block.size, loads, stores)
+        for group in program.groups:
+            if group.level == level:
+                for value in _parts(program, group.maps):
+                    if value not in written:
+                        text.fill(text.gradient_place(value), group.size)
+        products = [(k, product) for k, product in enumerate(program.products) if product.group.level == level]
+        if products:
+            text.at_step(0, "wait(barrier, team)")
+        for k, product in products:
+            _emit_product_back(text, k, product, product.argument in written)
+            written.add(product.argument)
+    for state in program.states:
+        if state not in written:
+            text.fill(text.gradient_place(state), state.size or "")
+    for vector in text.vectors:
+        if vector not in written:
+            text.fill(text.gradient_place(vector), vector.size or "")
+    _emit_input_gradient(text, program.input in written)
+    return text.lines
+
+
+def _emit_product_back(text: _Text, k: int, product: Product, is_written: bool) -> None:
+    group, size = product.group, f"size_{product.argument.size}"
+    array, row = _gradient_rows_of(text.program, product.argument)
+    depth = f"{group.columns} * size_{group.size}"
+    target = f"{array}, ({row} + low) * {size}"
+    before = f"{target}, {size}" if is_written else "zeros, 0, 0"
+    channels = f"first_{product.argument.size}", f"last_{product.argument.size}"
+    text.at_step(
+        0,
+        "product1(",
+        f"    grad_pre{group.index}, (t * batch + low) * {depth}, {depth}, 1, high - low,",
+        f"    panels[{k}], {_panels(1, *channels)},",
+        f"    {before}, {target}, {size},",
+        ")",
+    )
+
+
+def _emit_input_gradient(text: _Text, is_written: bool) -> None:
+    """Add the products that give the gradient of the input, for all steps at once."""
+    program = text.program
+    inputs = [group for group in program.groups if _maps_input(program, group)]
+    text.add(0, "wait(barrier, parts)", "top, bottom = share(steps * batch, part, parts)")
+    target = "grad_x, top * size_input"
+    if not inputs and not is_written:
+        text.add(0, "repeat(zeros[:size_input], grad_x, top * size_input, bottom - top)")
+    for k, group in enumerate(inputs):
+        depth = f"{group.columns} * size_{group.size}"
+        before = f"{target}, size_input" if is_written or k > 0 else "zeros, 0, 0"
+        text.add(
+            0,
+            "product1(",
+            f"    grad_pre{group.index}, top * {depth}, {depth}, 1, bottom - top,",
+            f"    inputs[{k}], 0, len(inputs[{k}]), {before}, {target}, size_input,",
+            ")",
+        )
+
+
+def _gradient_load(text: _Text, value: Value) -> str:
+    """Return what a backward block reads for `value`."""
+    if value.kind != "seed":
+        return f"load({text.place(value)}, width)"
+    target = value.arguments[0]
+    gradient = f"load({text.gradient_place(target)}, width)"
+    if target is text.program.outputs[0]:
+        return f"{gradient} + load(grad_output, row * size_{target.size} + j, width)"
+    return gradient
+
+
+def _accumulate(program: Program) -> list[str]:
+    """Add up the rows' gradients in the order of stepping back: the last row first."""
+    text = _Text(program, depth=0)
+    text.add(0, "grad_pre, grad_states, grad_vectors, work = gradients")
+    text.unpack("x", "state", "kept", "grad_pre", "grad_vector")
+    text.add(0, "rows = steps * batch")
+    index = 0
+    for group in program.groups:
+        size, before = f"size_{group.size}", 0
+        for m in group.maps:
+            step = f"{group.columns} * {size}"
+            source = f"grad_pre{group.index}, (rows - 1) * {step} + {before} * {size}, -{step}"
+            before += m.parts
+            text.add(0, f"low, high = share({m.parts} * {size}, part, parts)")
+            rows = [_rows_of(program, argument, "0") for argument in m.arguments]
+            widths = [f"size_{argument.size}" for argument in m.arguments]
+            starts = [f"(rows - 1{' + batch' if row != '0' else ''}) * {w}" for (_, row), w in zip(rows, widths, strict=True)]
+            targets = [f"grad_parameters[{index + k}].ravel()" for k in range(len(rows))]
+            index += len(rows)
+            text.add(
+                0,
+                "add_products_of_transposed(",
+                f"    {source}, low, high, rows,",
+                f"    ({', '.join(array for array, _ in rows)},),",
+                f"    ({', '.join(starts)},),",
+                f"    ({', '.join(widths)},), scale,",
+                f"    ({', '.join(targets)},),",
+                ")",
+            )
+            if m.bias:
+                text.add(0, f"add_rows({source}, low, high, rows, scale, grad_parameters[{index}])")
+                index += 1
+    for k, vector in enumerate(text.vectors):
+        size = f"size_{vector.size}"
+        text.add(0, f"low, high = share({size}, part, parts)")
+        text.add(0, f"add_rows(grad_vector{k}, (rows - 1) * {size}, -{size}, low, high, rows, scale, grad_parameters[{index}])")
+        index += 1
+    return text.lines
+
+
+def parameter_order(program: Program) -> list[str]:
+    """Return the names of the parameters in the order in which `accumulate` wants their gradients."""
+    names = []
+    for group in program.groups:
+        for m in group.maps:
+            names += [f"{m.name}_weight_{suffix}" for suffix in m.suffixes]
+            names += [f"{m.name}_bias"] if m.bias else []
+    return names + [f"{name}_peephole" for name in program.trace.vectors]
+
+
+def _parts(program: Program, maps: Iterable[LinearMap]) -> list[Value]:
+    return [
+        program.trace.value("linear", m.name, arguments=m.arguments, size=m.size, part=part)
+        for m in maps
+        for part in range(m.parts)
+    ]

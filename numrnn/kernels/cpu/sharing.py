@@ -1,0 +1,22 @@
+"""How rows and channels are shared out to the parts of a kernel."""
+
+from __future__ import annotations
+
+from numba import njit
+
+from numrnn.kernels.cpu.machine import INLINE_OPTIONS
+from numrnn.kernels.cpu.matmul import TILE_VECTORS
+
+
+@njit(**INLINE_OPTIONS)
+def share(count, part, parts):
+    """Return the first and last (exclusive) of `count` things that are this part's."""
+    return part * count // parts, (part + 1) * count // parts
+
+
+@njit(**INLINE_OPTIONS)
+def share_of_channels(size, part, parts, lanes):
+    """Return this part's channels: whole panels of every product."""
+    unit = TILE_VECTORS * lanes
+    first, last = share(-(-size // unit), part, parts)
+    return first * unit, min(size, last * unit)
