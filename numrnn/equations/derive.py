@@ -17,7 +17,6 @@ from dataclasses import dataclass, field
 from numrnn.equations.functions import OPERATIONS
 from numrnn.equations.symbols import LinearMap, Trace, Value
 
-
 MOST_COLUMNS = 4
 """Parts of linear maps that are computed as one: each adds to the registers that a product needs."""
 

@@ -1,7 +1,8 @@
 """The element-wise operations that equations may use: each with its text and its derivative.
 
 A new operation is one entry here; the rest of the room never names one. The text is Python that Numba compiles for
-any target; `{0}`, `{1}` stand for the arguments. A derivative gives the partial derivatives with respect to the arguments, as symbols, from the result `y` and the arguments.
+any target; `{0}`, `{1}` stand for the arguments. A derivative gives the partial derivatives with respect to the
+arguments, as symbols, from the result `y` and the arguments.
 """
 
 from __future__ import annotations

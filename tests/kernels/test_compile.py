@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 import numrnn as nr
-from numrnn.kernels.cpu import compile as compiling
 from numrnn.equations import linear, tanh
+from numrnn.kernels.cpu import compile as compiling
 
 REPOSITORY = Path(nr.__file__).parents[1]
 

@@ -8,9 +8,9 @@ import pytest
 from numba import njit
 
 import numrnn as nr
-from numrnn.kernels.cpu import compile as compiling
 from numrnn.equations.emit import FUNCTIONS
 from numrnn.kernels.cpu import by_type, functions32, functions64
+from numrnn.kernels.cpu import compile as compiling
 from numrnn.kernels.cpu.machine import UNCACHED_OPTIONS, VECTOR_BITS
 
 WITHIN = {"float32": 4, "float64": 3}

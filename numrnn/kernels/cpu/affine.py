@@ -41,7 +41,17 @@ def _add_outer_products(a, b, scale, out, part, parts, barrier):
     low, high = share(width, part, parts)
     last = rows - 1
     add_products_of_transposed(
-        a.ravel(), last * width, -width, low, high, rows, (b.ravel(),), (last * columns,), (columns,), scale, (out.ravel(),)
+        a.ravel(),
+        last * width,
+        -width,
+        low,
+        high,
+        rows,
+        (b.ravel(),),
+        (last * columns,),
+        (columns,),
+        scale,
+        (out.ravel(),),
     )
 
 

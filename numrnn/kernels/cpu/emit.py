@@ -51,7 +51,9 @@ def emit_module(program: Program, dtype: str, origin: str, options: str = "OPTIO
     kernels = [
         _emit_kernel("forward", "x, output, tape, weights, vectors, stretch", options, _forward(program)),
         _STEP.format(options=options),
-        _emit_kernel("backward", "x, grad_output, grad_x, tape, gradients, weights, vectors", options, _backward(program)),
+        _emit_kernel(
+            "backward", "x, grad_output, grad_x, tape, gradients, weights, vectors", options, _backward(program)
+        ),
         _emit_kernel("accumulate", "x, tape, gradients, grad_parameters, scale", options, _accumulate(program)),
     ]
     return "\n\n\n".join(["\n".join(header), *blocks, *kernels]) + "\n"
@@ -220,7 +222,9 @@ def _forward(program: Program) -> list[str]:
             if block.level == level:
                 stores = [f"store({{0}}, {text.place(value)}, width)" for value in block.outputs]
                 if program.outputs[0] in block.outputs:
-                    stores[block.outputs.index(program.outputs[0])] += f"\nstore({{0}}, output, row * size_{block.size} + j, width)"
+                    stores[block.outputs.index(program.outputs[0])] += (
+                        f"\nstore({{0}}, output, row * size_{block.size} + j, width)"
+                    )
                 text.block(f"block{index}", block.size, [f"load({text.place(v)}, width)" for v in block.inputs], stores)
     return text.lines
 
@@ -376,7 +380,9 @@ def _accumulate(program: Program) -> list[str]:
             text.add(0, f"low, high = share({m.parts} * {size}, part, parts)")
             rows = [_rows_of(program, argument, "0") for argument in m.arguments]
             widths = [f"size_{argument.size}" for argument in m.arguments]
-            starts = [f"(rows - 1{' + batch' if row != '0' else ''}) * {w}" for (_, row), w in zip(rows, widths, strict=True)]
+            starts = [
+                f"(rows - 1{' + batch' if row != '0' else ''}) * {w}" for (_, row), w in zip(rows, widths, strict=True)
+            ]
             targets = [f"grad_parameters[{index + k}].ravel()" for k in range(len(rows))]
             index += len(rows)
             text.add(
@@ -395,7 +401,10 @@ def _accumulate(program: Program) -> list[str]:
     for k, vector in enumerate(text.vectors):
         size = f"size_{vector.size}"
         text.add(0, f"low, high = share({size}, part, parts)")
-        text.add(0, f"add_rows(grad_vector{k}, (rows - 1) * {size}, -{size}, low, high, rows, scale, grad_parameters[{index}])")
+        text.add(
+            0,
+            f"add_rows(grad_vector{k}, (rows - 1) * {size}, -{size}, low, high, rows, scale, grad_parameters[{index}])",
+        )
         index += 1
     return text.lines
 

@@ -1,7 +1,7 @@
 """Element functions for float32, of numbers and of vectors: without branches, and the same bits on every machine.
 
-Only operations that IEEE 754 rounds correctly are used, and powers of two made from bits. The polynomials are minimax fits.
-`functions64` has the same functions for float64.
+Only operations that IEEE 754 rounds correctly are used, and powers of two made from bits. The polynomials are minimax
+fits. `functions64` has the same functions for float64.
 """
 
 from __future__ import annotations
@@ -13,7 +13,10 @@ from numrnn.kernels.cpu.vector import copysign, exponent, fma, fraction, scale, 
 
 ZERO, HALF, ONE, TWO = float32(0.0), float32(0.5), float32(1.0), float32(2.0)
 LOG2_E, LN_2 = float32(1.44269504088896340736), float32(0.69314718055994530942)
-LN_2_HIGH, LN_2_LOW = float32(0.693359375), float32(-2.12194440e-4)  # their sum is ln 2; multiples of the first are exact
+LN_2_HIGH, LN_2_LOW = (
+    float32(0.693359375),
+    float32(-2.12194440e-4),
+)  # their sum is ln 2; multiples of the first are exact
 ROUNDING = float32(12582912.0)  # added to a small number, it leaves that rounded to a whole one in the lowest bits
 LARGEST = float32(87.33654)  # e ** -LARGEST is about the smallest normal number
 SATURATED = float32(10.0)  # tanh is 1 from here on
@@ -24,7 +27,7 @@ INFINITY, NAN = float32(float("inf")), float32(float("nan"))
 
 @njit(**INLINE_OPTIONS)
 def _split_exp(z):
-    """Return e ** r - 1 and 2 ** n, where z = n ln 2 + r and |r| <= ln 2 / 2, for a z whose 2 ** n is a normal number."""
+    """Return e ** r - 1 and 2 ** n, where z = n ln 2 + r and |r| <= ln 2 / 2; 2 ** n is to be a normal number."""
     shifted = fma(z, LOG2_E, ROUNDING)
     n = shifted - ROUNDING
     r = fma(n, -LN_2_LOW, fma(n, -LN_2_HIGH, z))

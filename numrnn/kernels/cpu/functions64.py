@@ -1,7 +1,7 @@
 """Element functions for float64, of numbers and of vectors: without branches, and the same bits on every machine.
 
-Only operations that IEEE 754 rounds correctly are used, and powers of two made from bits. The polynomials are minimax fits.
-They are those of `functions32`, with longer polynomials.
+Only operations that IEEE 754 rounds correctly are used, and powers of two made from bits. The polynomials are minimax
+fits. They are those of `functions32`, with longer polynomials.
 """
 
 from __future__ import annotations
@@ -13,8 +13,13 @@ from numrnn.kernels.cpu.vector import copysign, exponent, fma, fraction, scale, 
 
 ZERO, HALF, ONE, TWO = float64(0.0), float64(0.5), float64(1.0), float64(2.0)
 LOG2_E, LN_2 = float64(1.44269504088896340736), float64(0.69314718055994530942)
-LN_2_HIGH, LN_2_LOW = float64(6.93147180369123816490e-01), float64(1.90821492927058770002e-10)  # their sum is ln 2; multiples of the first are exact
-ROUNDING = float64(6755399441055744.0)  # added to a small number, it leaves that rounded to a whole one in the lowest bits
+LN_2_HIGH, LN_2_LOW = (
+    float64(6.93147180369123816490e-01),
+    float64(1.90821492927058770002e-10),
+)  # their sum is ln 2; multiples of the first are exact
+ROUNDING = float64(
+    6755399441055744.0
+)  # added to a small number, it leaves that rounded to a whole one in the lowest bits
 LARGEST = float64(708.396)  # e ** -LARGEST is about the smallest normal number
 SATURATED = float64(20.0)  # tanh is 1 from here on
 SMALLEST = float64(2.22507385850720138309e-308)  # normal number
@@ -24,7 +29,7 @@ INFINITY, NAN = float64(float("inf")), float64(float("nan"))
 
 @njit(**INLINE_OPTIONS)
 def _split_exp(z):
-    """Return e ** r - 1 and 2 ** n, where z = n ln 2 + r and |r| <= ln 2 / 2, for a z whose 2 ** n is a normal number."""
+    """Return e ** r - 1 and 2 ** n, where z = n ln 2 + r and |r| <= ln 2 / 2; 2 ** n is to be a normal number."""
     shifted = fma(z, LOG2_E, ROUNDING)
     n = shifted - ROUNDING
     above = fma(n, -LN_2_HIGH, z)

@@ -98,7 +98,9 @@ class Weights:
         if backward:
             rows: Any = np.zeros(max(sizes.values()), dtype)
         else:
-            rows = tuple(self._bias(group, np.zeros(group.columns * sizes[group.size], dtype)) for group in program.groups)
+            rows = tuple(
+                self._bias(group, np.zeros(group.columns * sizes[group.size], dtype)) for group in program.groups
+            )
         self.matrices = rows, input, products
         """What the kernels read as `weights`: biases of each group (backward: zeros), panels of the maps of x, of
         the products in the loop."""
@@ -199,7 +201,8 @@ class CellLoop:
 
     def _run(self, kernel, arguments: tuple, steps: int, batch: int) -> None:
         import os
-        run(kernel, (*arguments, os.environ.get("BYC")=="1"), threads_for(steps * batch * self._row_work))
+
+        run(kernel, (*arguments, os.environ.get("BYC") == "1"), threads_for(steps * batch * self._row_work))
 
     def _empty(self, *shape: int) -> np.ndarray:
         return empty(shape, self.dtype)

@@ -74,7 +74,7 @@ def pack_rows(matrix, panels, first):
 
 @njit(**OPTIONS)
 def pack_transposed(matrix, size, panels, first, parts):
-    """Write the transpose of a matrix of some parts to panels, as their parts from `first` on; ends are padded with zeros."""
+    """Write the transpose of a matrix of some parts to panels, as their parts from `first` on, padded with zeros."""
     count, depth, width = panels.shape
     channels = width // parts
     lanes = VECTOR_BITS // (8 * panels.itemsize)
@@ -126,18 +126,20 @@ def _make_product(parts):
                         a_at = a_start + i * a_row + first * a_step
                         init_at = start + i * stride + j
                         out_at = out_start + i * out_row + j
-                        left = bottom - i
-                        if left >= h0:
-                            tile(h0, parts, vectors, a, a_at, a_row, a_step, flat, panel, coming, some, source, init_at, stride, out, out_at, out_row, size, size - j)  # fmt: skip
+                        left_at, right_at = (a, a_at, a_row, a_step), (flat, panel, coming, some)
+                        old, new = (source, init_at, stride), (out, out_at, out_row)
+                        rest = bottom - i
+                        if rest >= h0:
+                            tile(h0, parts, vectors, left_at, right_at, old, new, size, size - j)
                             i += h0
-                        elif left >= h1:
-                            tile(h1, parts, vectors, a, a_at, a_row, a_step, flat, panel, coming, some, source, init_at, stride, out, out_at, out_row, size, size - j)  # fmt: skip
+                        elif rest >= h1:
+                            tile(h1, parts, vectors, left_at, right_at, old, new, size, size - j)
                             i += h1
-                        elif left >= h2:
-                            tile(h2, parts, vectors, a, a_at, a_row, a_step, flat, panel, coming, some, source, init_at, stride, out, out_at, out_row, size, size - j)  # fmt: skip
+                        elif rest >= h2:
+                            tile(h2, parts, vectors, left_at, right_at, old, new, size, size - j)
                             i += h2
                         else:
-                            tile(h3, parts, vectors, a, a_at, a_row, a_step, flat, panel, coming, some, source, init_at, stride, out, out_at, out_row, size, size - j)  # fmt: skip
+                            tile(h3, parts, vectors, left_at, right_at, old, new, size, size - j)
                             i += h3
                         coming += line
 
@@ -159,10 +161,10 @@ BACK_DEPTH = 256
 
 @njit(**OPTIONS)
 def add_products_of_transposed(a, a_start, a_step, low, high, depth, bs, starts, columns, scale, outs):
-    """For each b: out[i, :] += sum over k of a[a_start + k * a_step + i] * scale * b[start - k * columns :], low <= i < high.
+    """out[i, :] += the sum over k of a[a_start + k * a_step + i] * scale * b[start - k * columns :], low <= i < high.
 
-    `bs`, `starts`, `columns` and `outs` are tuples; a b has as many columns as its `out`. All arrays are flat. The rows of
-    each b are taken from `start` backwards.
+    `bs`, `starts`, `columns` and `outs` are tuples: this is done for each b, which has as many columns as its `out`,
+    and whose rows are taken from `start` backwards. All arrays are flat.
     """
     width = TILE_VECTORS * VECTOR_BITS // (8 * a.itemsize)
     lanes = width // TILE_VECTORS
@@ -185,17 +187,18 @@ def add_products_of_transposed(a, a_start, a_step, low, high, depth, bs, starts,
                     for k in range(some):
                         for c in range(0, width, lanes):
                             store(load(b, start - k * row + c, used - c) * scale, panel, k * width + c, lanes)
+                    factor = panel, 0, 0, some
                     for i in range(0, whole, 6):
-                        at = (top + i) * row + j
-                        tile(6, 1, TILE_VECTORS, tiles, i * some, 1, 6, panel, 0, 0, some, out, at, row, out, at, row, 0, used)  # fmt: skip
+                        place = out, (top + i) * row + j, row
+                        tile(6, 1, TILE_VECTORS, (tiles, i * some, 1, 6), factor, place, place, 0, used)
                     for i in range(whole, count):
-                        at = (top + i) * row + j
-                        tile(1, 1, TILE_VECTORS, tiles, i * some, 1, 1, panel, 0, 0, some, out, at, row, out, at, row, 0, used)  # fmt: skip
+                        place = out, (top + i) * row + j, row
+                        tile(1, 1, TILE_VECTORS, (tiles, i * some, 1, 1), factor, place, place, 0, used)
 
 
 @njit(**OPTIONS)
 def _pack_tiles(a, start, step, count, depth, tiles):
-    """Copy `count` columns of `depth` rows so that what a tile reads lies together: of 6 columns, row by row; the rest singly."""
+    """Copy `count` columns of `depth` rows so that what a tile reads lies together: 6 columns, the others singly."""
     whole = count - count % 6
     for first in range(0, depth, 16):
         for i in range(0, whole, 6):

@@ -1,8 +1,8 @@
 """Memory for large arrays that is used again.
 
 Memory fresh from the operating system is slow: every page of it costs a fault, about as much time as the arithmetic on
-its numbers. Arrays from `empty` give their memory back when the last view of them is gone, and later arrays of about the same size
-get it. Whoever holds an array owns it, as with any other.
+its numbers. Arrays from `empty` give their memory back when the last view of them is gone, and later arrays of about
+the same size get it. Whoever holds an array owns it, as with any other.
 """
 
 from __future__ import annotations

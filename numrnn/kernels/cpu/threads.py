@@ -4,7 +4,8 @@ A kernel takes `part`, `parts` and `barrier` as its last arguments, and does its
 it does all of it. Kernels release Python's lock while they run. The threads belong to this module alone, so no
 other library's threads are in the way, and nothing is left that could harm a forked child: it starts its own.
 
-One kernel at a time is shared out. While it runs, kernels that other Python threads call do all of their work themselves.
+One kernel at a time is shared out. While it runs, kernels that other Python threads call do all of their work
+themselves.
 """
 
 from __future__ import annotations
@@ -53,8 +54,8 @@ def set_num_threads(number: int) -> None:
     Parameters
     ----------
     number : int
-        At least 1, which switches sharing off. At the start it is as many as Numba's `NUMBA_NUM_THREADS` says: by default the
-        number of cores.
+        At least 1, which switches sharing off. At the start it is as many as Numba's `NUMBA_NUM_THREADS` says: by
+        default the number of cores.
 
     Raises
     ------

@@ -2,16 +2,16 @@
 
     out[r, g, :] = init[r, g, :] + sum over k of a[r, k] * panel[k, g, :]        r < rows, g < parts
 
-The columns of a product come in `parts` of as many channels each (the gates of a cell, say). A panel holds some channels of
-all parts, `vectors` vector registers of each, row by row. Each number of the tile is one chain of fused multiply-adds
-over k in ascending order. The chain is the same whatever the number of rows, the width of the registers or the
-processor, so results are reproducible bit for bit.
+The columns of a product come in `parts` of as many channels each (the gates of a cell, say). A panel holds some
+channels of all parts, `vectors` vector registers of each, row by row. Each number of the tile is one chain of fused
+multiply-adds over k in ascending order. The chain is the same whatever the number of rows, the width of the registers
+or the processor, so results are reproducible bit for bit.
 """
 
 from __future__ import annotations
 
 from llvmlite import ir
-from numba.core import types
+from numba.core import cgutils, types
 from numba.extending import intrinsic
 
 from numrnn.kernels.cpu.machine import VECTOR_BITS
@@ -36,48 +36,31 @@ def _prefetch(builder, pointer):
 
 
 @intrinsic(prefer_literal=True)
-def tile(
-    typing_context,
-    rows,
-    parts,
-    vectors,
-    a,
-    a_start,
-    a_row,
-    a_step,
-    panel,
-    panel_start,
-    next_start,
-    depth,
-    init,
-    init_start,
-    init_row,
-    out,
-    out_start,
-    out_row,
-    size,
-    width,
-):
+def tile(typing_context, rows, parts, vectors, left, right, init, out, size, width):
     """Compute one tile.
 
-    Positions and strides count numbers of flat arrays: `a_row` from row to row of `a`, `a_step` from k to k; `size` from part to
-    part of `init` and `out`. Of each part only `width` channels exist; `rows`, `parts` and `vectors` are literals. What lies at
-    `next_start` of the panel's array, a cache line for every k, is asked for from the farther caches on the way.
+    Its arrays come in tuples with what says where to begin: `left` is (a, start, from row to row, from k to k),
+    `right` is (panels, start, start of what is needed next, number of k's), `init` and `out` are (array, start, from
+    row to row). All are flat, and positions count numbers. `size` is the distance from part to part of `init` and
+    `out`. Of each part only `width` channels exist; `rows`, `parts` and `vectors` are literals. What is needed next is
+    asked for from the farther caches on the way, a cache line for every k.
     """
-    require_one_dtype(a, panel, init, out)
+    require_one_dtype(*(place[0] for place in (left, right, init, out)))
     counts = [kind.literal_value for kind in (rows, parts, vectors)]
     index = types.intp
-    starts = (index, index, index, panel, index, index, index, init, index, index, out, index, index, index, index)
-    return types.void(rows, parts, vectors, a, *starts), _emitter(*counts)
+    places = [types.Tuple((place[0], *[index] * (len(place) - 1))) for place in (left, right, init, out)]
+    return types.void(rows, parts, vectors, *places, index, index), _emitter(*counts)
 
 
 def _emitter(row_count, parts, vectors):
     rows, columns = range(row_count), [(g, v) for g in range(parts) for v in range(vectors)]
 
     def emit(context, builder, signature, args):
-        a_type, panel_type, init_type, out_type = (signature.args[k] for k in (3, 7, 11, 14))
-        a, a_start, a_row, a_step, panel, panel_start, next_start, depth, init, init_start, init_row = args[3:14]
-        out, out_start, out_row, size, width = args[14:]
+        places = [cgutils.unpack_tuple(builder, place) for place in args[3:7]]
+        (a, a_start, a_row, a_step), (panel, panel_start, next_start, depth) = places[:2]
+        (init, init_start, init_row), (out, out_start, out_row) = places[2:]
+        size, width = args[7:]
+        a_type, panel_type, init_type, out_type = (signature.args[k][0] for k in range(3, 7))
         element = context.get_value_type(a_type.dtype)
         lanes = VECTOR_BITS // a_type.dtype.bitwidth
         vector = ir.VectorType(element, lanes)
@@ -111,7 +94,9 @@ def _emitter(row_count, parts, vectors):
         for c in range(len(columns)):
             _prefetch(builder, builder.gep(panel_row, [_number((AHEAD * len(columns) + c) * lanes)]))
         _prefetch(builder, builder.gep(upcoming, [builder.mul(k, _number(LINE * 8 // a_type.dtype.bitwidth))]))
-        factors = [emit_load(builder, builder.gep(panel_row, [_number(c * lanes)]), vector) for c in range(len(columns))]
+        factors = [
+            emit_load(builder, builder.gep(panel_row, [_number(c * lanes)]), vector) for c in range(len(columns))
+        ]
         position = builder.mul(k, a_step)
         new = []
         for r in rows:

@@ -100,7 +100,7 @@ def _register(function, count, emit):
     def lower(context, builder, sig, args):
         return emit(builder, *_as_vectors(context, builder, sig.return_type, sig.args, args))
 
-    for pattern in ([Vector], ) if count == 1 else ([Vector, Vector], [Vector, types.Float], [types.Float, Vector]):
+    for pattern in ([Vector],) if count == 1 else ([Vector, Vector], [Vector, types.Float], [types.Float, Vector]):
         lower_builtin(function, *pattern)(lower)
 
 
