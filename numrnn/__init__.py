@@ -30,6 +30,8 @@ from numrnn.criterion import SequencerCriterion as SequencerCriterion
 from numrnn.graph import Graph as Graph
 from numrnn.graph import Input as Input
 from numrnn.graph import Node as Node
+from numrnn.kernels.cpu.threads import get_num_threads as get_num_threads
+from numrnn.kernels.cpu.threads import set_num_threads as set_num_threads
 from numrnn.layers import *  # noqa: F403  (its __all__ is the list of layers)
 from numrnn.module import Module as Module
 from numrnn.random import seed as seed
@@ -39,3 +41,4 @@ from numrnn.recurrent import Recurrent as Recurrent
 from numrnn.recurrent import Recursor as Recursor
 from numrnn.sequencer import AbstractSequencer as AbstractSequencer
 from numrnn.sequencer import Sequencer as Sequencer
+from numrnn.warm_up import warm_up as warm_up

@@ -189,10 +189,14 @@ class Cell(AbstractRecurrent):
             or not flags.writeable
         ):
             return super().forward(input)
-        output, new_state = stepper(input, state)
         own = self.__dict__
-        own["_state"], own["step"] = new_state, own["step"] + 1
-        return output[0] if self._batch_shape else output[0, 0]
+        if self._batch_shape:
+            output, own["_state"] = stepper(input, state)
+        else:
+            output, own["_state"] = stepper(input[np.newaxis], state)
+            output = output[0]
+        own["step"] += 1
+        return output
 
     def initial_state(self, input: Array) -> list[Array]:
         """Return zeros for an input `(batch, features)`."""

@@ -50,20 +50,13 @@ def emit_module(program: Program, dtype: str, origin: str, options: str = "OPTIO
     blocks = [f"@njit(**{inline})\n{text}" for text in emit_blocks(program, dtype).split("\n\n")]
     kernels = [
         _emit_kernel("forward", "x, output, tape, weights, vectors, stretch", options, _forward(program)),
-        _STEP.format(options=options),
+        _emit_kernel("step", ", ".join(["x, output", *_step_arrays(program), "stretch"]), options, _step(program)),
         _emit_kernel(
             "backward", "x, grad_output, grad_x, tape, gradients, weights, vectors", options, _backward(program)
         ),
         _emit_kernel("accumulate", "x, tape, gradients, grad_parameters, scale", options, _accumulate(program)),
     ]
     return "\n\n\n".join(["\n".join(header), *blocks, *kernels]) + "\n"
-
-
-_STEP = """@njit(**{options})
-def step(x, output, old, tape, weights, vectors, barrier):
-    for k in range(len(old)):
-        tape[1][k][0] = old[k]
-    forward(x, output, tape, weights, vectors, 1, False, 0, 1, barrier)"""
 
 
 def _matmul_names(program: Program) -> list[str]:
@@ -227,6 +220,41 @@ def _forward(program: Program) -> list[str]:
                     )
                 text.block(f"block{index}", block.size, [f"load({text.place(v)}, width)" for v in block.inputs], stores)
     return text.lines
+
+
+def _step_arrays(program: Program) -> list[str]:
+    """Return what `step` is called with besides input and output: single arrays, which are quicker to hand over."""
+    states, groups = range(len(program.states)), program.groups
+    inputs = [group for group in groups if _maps_input(program, group)]
+    return [
+        *(f"old{k}" for k in states),
+        *(f"state{k}" for k in states),
+        *(f"pre{group.index}" for group in groups),
+        *(f"kept{k}" for k in range(len(program.kept))),
+        *(f"bias{group.index}" for group in groups),
+        *(f"input{k}" for k in range(len(inputs))),
+        *(f"product{k}_panels" for k in range(len(program.products))),
+        *(f"vector{k}" for k in range(len(program.trace.vectors))),
+    ]
+
+
+def _step(program: Program) -> list[str]:
+    """Make one step from the state `old`. Numbers are passed on: for constants Numba would compile `forward` again."""
+    arrays = _step_arrays(program)
+
+    def tuple_of(start: str, end: str = "") -> str:
+        return f"({''.join(f'{name}, ' for name in arrays if name.startswith(start) and name.endswith(end))})"
+
+    return [
+        *(f"state{k}[0] = old{k}" for k in range(len(program.states))),
+        "batch = len(x)",
+        "forward(",
+        "    x.reshape((1, batch, x.shape[1])), output.reshape((1, batch, output.shape[1])),",
+        f"    ({tuple_of('pre')}, {tuple_of('state')}, {tuple_of('kept')}),",
+        f"    ({tuple_of('bias')}, {tuple_of('input')}, {tuple_of('product', 'panels')}),",
+        f"    {tuple_of('vector')}, stretch, {SHARING},",
+        ")",
+    ]
 
 
 def _emit_input_maps(text: _Text) -> None:

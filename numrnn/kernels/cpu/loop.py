@@ -25,6 +25,15 @@ Parameters = Mapping[str, np.ndarray]
 STRETCH_BYTES = 1 << 20
 """Results of input maps that are made before the loop uses them: they should still be in the cache then."""
 
+CACHE_BYTES = 1 << 20
+"""Weights of the loop that a core keeps at hand from step to step."""
+
+FEW_ROWS = 4
+"""Rows of a part, for which weights of that size are too large; for more rows, weights may be larger."""
+
+STEP_BYTES = 1 << 18
+"""Weights times rows, in a step, that are worth a meeting of threads."""
+
 
 @dataclass
 class Tape:
@@ -146,6 +155,10 @@ class CellLoop:
         self.module = compile_program(program, name, self.dtype.name)
         sizes = program.trace.sizes
         self._order = parameter_order(program)
+        self._loop_bytes = self.dtype.itemsize * sum(
+            product.group.columns * sizes[product.group.size] * sizes[product.argument.size or ""]
+            for product in program.products
+        )
         self._row_work = 2 * sum(
             group.columns * sizes[group.size] * sizes[argument.size or ""]
             for group in program.groups
@@ -199,10 +212,18 @@ class CellLoop:
         arguments = (x, tape.forward_arrays, arrays, targets, self.dtype.type(scale))
         self._run(self.module.accumulate, arguments, steps, batch)
 
-    def _run(self, kernel, arguments: tuple, steps: int, batch: int) -> None:
-        import os
+    def _run(self, kernel: Any, arguments: tuple[Any, ...], steps: int, batch: int) -> None:
+        parts = threads_for(steps * batch * self._row_work)
+        run(kernel, (*arguments, self._shares_channels(batch, parts)), parts)
 
-        run(kernel, (*arguments, os.environ.get("BYC") == "1"), threads_for(steps * batch * self._row_work))
+    def _shares_channels(self, batch: int, parts: int) -> bool:
+        """Whether each part of a kernel gets some of the channels, instead of some rows of the batch.
+
+        It costs a meeting at every step. It pays where a core's cache does not hold the weights of the loop, unless
+        there are so many rows that reading the weights again at every step takes little of the time.
+        """
+        is_large = self._loop_bytes >= CACHE_BYTES * max(1, batch / (FEW_ROWS * parts))
+        return parts > 1 and is_large and batch * self._loop_bytes >= parts * STEP_BYTES
 
     def _empty(self, *shape: int) -> np.ndarray:
         return empty(shape, self.dtype)
@@ -224,18 +245,20 @@ class Stepper:
     def __init__(self, loop: CellLoop, weights: Weights, batch: int) -> None:
         program, sizes, dtype = loop.program, loop.program.trace.sizes, loop.dtype
         self._kernel, self._dtype = loop.module.step, dtype
-        self._input_shape = 1, batch, sizes["input"]
         self._shapes = [(2, batch, sizes[state.size or ""]) for state in program.states]
-        self._output_shape = 1, *self._shapes[0][1:]
-        self._pre = tuple(np.empty((1, batch, g.columns * sizes[g.size]), dtype) for g in program.groups)
-        self._kept = tuple(np.empty((1, batch, sizes[v.size or ""]), dtype) for v in program.kept)
-        self._weights = weights.matrices, weights.vectors, np.zeros(1, np.int64)
+        self._output_shape = self._shapes[0][1:]
+        rows, input, products = weights.matrices
+        self._rest = (
+            *(np.empty((1, batch, g.columns * sizes[g.size]), dtype) for g in program.groups),
+            *(np.empty((1, batch, sizes[v.size or ""]), dtype) for v in program.kept),
+            *(*rows, *input, *products, *weights.vectors),
+            *(1, False, 0, 1, np.zeros(1, np.int64)),
+        )
 
     def __call__(self, x: np.ndarray, state: list[np.ndarray]) -> tuple[np.ndarray, list[np.ndarray]]:
-        """Return the output, `(1, batch, features)`, and the new state."""
+        """Return the output, `(batch, features)`, and the new state."""
         dtype = self._dtype
         output = np.empty(self._output_shape, dtype)
-        states = tuple([np.empty(shape, dtype) for shape in self._shapes])
-        tape = self._pre, states, self._kept
-        self._kernel(x.reshape(self._input_shape), output, tuple(state), tape, *self._weights)
+        states = [np.empty(shape, dtype) for shape in self._shapes]
+        self._kernel(x, output, *state, *states, *self._rest)
         return output, [array[1] for array in states]
