@@ -228,7 +228,7 @@ class Cell(AbstractRecurrent):
             tape = self._loop().forward(weights, x[first:last], state, output[first:last])
             state = [array[-1] for array in tape.states]
         self._advance([(tape, t) for t in range(len(x))] if self.is_training else [None] * len(x), state)
-        if not self.is_training:
+        if len(x) == 1 and not self.is_training:
             self._stepper, self._stepper_input = Stepper(self._loop(), weights, x.shape[1]), (x.dtype, input.shape[1:])
         return output.reshape(*input.shape[:-1], -1)
 

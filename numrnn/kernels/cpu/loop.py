@@ -159,6 +159,12 @@ class CellLoop:
             product.group.columns * sizes[product.group.size] * sizes[product.argument.size or ""]
             for product in program.products
         )
+        self.pre_widths = [group.columns * sizes[group.size] for group in program.groups]
+        self.state_widths = [sizes[state.size or ""] for state in program.states]
+        self.kept_widths = [sizes[value.size or ""] for value in program.kept]
+        self._work_widths = [sizes[value.size or ""] for value in program.work]
+        self._vector_widths = [sizes[value.size or ""] for value in program.trace.vectors.values()]
+        self._step_bytes = sum(self.pre_widths) * self.dtype.itemsize
         self._row_work = 2 * sum(
             group.columns * sizes[group.size] * sizes[argument.size or ""]
             for group in program.groups
@@ -168,25 +174,23 @@ class CellLoop:
     def forward(self, weights: Weights, x: np.ndarray, start: list[np.ndarray], output: np.ndarray) -> Tape:
         """Run the steps of `x`, `(time, batch, input)`, from the state `start`; write `output`; return the tape."""
         steps, batch = x.shape[:2]
-        program, sizes = self.program, self.program.trace.sizes
-        pre = tuple(self._empty(steps, batch, group.columns * sizes[group.size]) for group in program.groups)
-        states = tuple(self._empty(steps + 1, batch, sizes[state.size or ""]) for state in program.states)
+        dtype = self.dtype
+        pre = tuple([empty((steps, batch, width), dtype) for width in self.pre_widths])
+        states = tuple([empty((steps + 1, batch, width), dtype) for width in self.state_widths])
         for array, value in zip(states, start, strict=True):
             array[0] = value
-        tape = Tape(pre, states, tuple(self._empty(steps, batch, sizes[v.size or ""]) for v in program.kept))
-        step_bytes = batch * sum(array.shape[-1] for array in pre) * self.dtype.itemsize
-        stretch = max(1, STRETCH_BYTES // max(1, step_bytes))
+        tape = Tape(pre, states, tuple([empty((steps, batch, width), dtype) for width in self.kept_widths]))
+        stretch = max(1, STRETCH_BYTES // max(1, batch * self._step_bytes))
         arguments = (x, output, tape.forward_arrays, weights.matrices, weights.vectors, stretch)
         self._run(self.module.forward, arguments, steps, batch)
         return tape
 
     def start_backward(self, tape: Tape) -> None:
         """Make room for a tape's gradients, with zeros as the gradient of the last state."""
-        steps, batch = len(tape), tape.states[0].shape[1]
-        tape.grad_pre = tuple(self._empty(*array.shape) for array in tape.pre)
-        tape.grad_states = tuple(self._empty(*array.shape) for array in tape.states)
-        vectors = self.program.trace.vectors.values()
-        tape.grad_vectors = tuple(self._empty(steps, batch, self.program.trace.sizes[v.size or ""]) for v in vectors)
+        steps, batch, dtype = len(tape), tape.states[0].shape[1], self.dtype
+        tape.grad_pre = tuple([empty(array.shape, dtype) for array in tape.pre])
+        tape.grad_states = tuple([empty(array.shape, dtype) for array in tape.states])
+        tape.grad_vectors = tuple([empty((steps, batch, width), dtype) for width in self._vector_widths])
         for array in tape.grad_states:
             array[-1] = 0
 
@@ -200,8 +204,7 @@ class CellLoop:
         return grad_x
 
     def _gradients(self, tape: Tape, batch: int) -> tuple[Arrays, ...]:
-        sizes = self.program.trace.sizes
-        work = tuple(self._empty(1, batch, sizes[value.size or ""])[0] for value in self.program.work)
+        work = tuple([empty((batch, width), self.dtype) for width in self._work_widths])
         return tape.grad_pre, tape.grad_states, tape.grad_vectors, work
 
     def accumulate(self, gradients: Parameters, tape: Tape, x: np.ndarray, scale: float) -> None:
@@ -225,9 +228,6 @@ class CellLoop:
         is_large = self._loop_bytes >= CACHE_BYTES * max(1, batch / (FEW_ROWS * parts))
         return parts > 1 and is_large and batch * self._loop_bytes >= parts * STEP_BYTES
 
-    def _empty(self, *shape: int) -> np.ndarray:
-        return empty(shape, self.dtype)
-
 
 class Stepper:
     """Makes single steps that no backward pass follows, with all that can be done beforehand done.
@@ -243,14 +243,12 @@ class Stepper:
     """
 
     def __init__(self, loop: CellLoop, weights: Weights, batch: int) -> None:
-        program, sizes, dtype = loop.program, loop.program.trace.sizes, loop.dtype
-        self._kernel, self._dtype = loop.module.step, dtype
-        self._shapes = [(2, batch, sizes[state.size or ""]) for state in program.states]
+        self._kernel, self._dtype = loop.module.step, loop.dtype
+        self._shapes = [(2, batch, width) for width in loop.state_widths]
         self._output_shape = self._shapes[0][1:]
         rows, input, products = weights.matrices
         self._rest = (
-            *(np.empty((1, batch, g.columns * sizes[g.size]), dtype) for g in program.groups),
-            *(np.empty((1, batch, sizes[v.size or ""]), dtype) for v in program.kept),
+            *(np.empty((1, batch, width), loop.dtype) for width in (*loop.pre_widths, *loop.kept_widths)),
             *(*rows, *input, *products, *weights.vectors),
             *(1, False, 0, 1, np.zeros(1, np.int64)),
         )
