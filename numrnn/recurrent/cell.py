@@ -120,10 +120,10 @@ class Cell(AbstractRecurrent):
         return self._program
 
     def _loop(self) -> CellLoop:
-        loops = self.__dict__.setdefault("_loops", {})
-        if self.dtype not in loops:
-            loops[self.dtype] = CellLoop(self.program(), type(self).__name__, self.dtype)
-        return loops[self.dtype]
+        loops, dtype = self.__dict__.setdefault("_loops", {}), self.dtype
+        if dtype not in loops:
+            loops[dtype] = CellLoop(self.program(), type(self).__name__, dtype)
+        return loops[dtype]
 
     def source(self) -> str:
         """Return the text of the derived kernels, forward and backward.
@@ -322,4 +322,5 @@ class Cell(AbstractRecurrent):
 def _batched(sequence: Array) -> Array:
     """Return `(time, [batch,] features)` with a batch axis, contiguous and writeable: what kernels take."""
     array = sequence if sequence.ndim == 3 else sequence[:, np.newaxis]
-    return np.require(array, requirements=["C", "W"])
+    flags = array.flags
+    return array if flags.c_contiguous and flags.writeable else np.array(array, order="C")
