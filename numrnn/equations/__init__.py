@@ -1,7 +1,7 @@
 """Equations: what cells are written in.
 
-`symbols` records a cell's equations, `derive` finds phases and gradients, `emit` writes the blocks. See README.md in this
-folder.
+`symbols` records a cell's equations, `derive` finds phases and gradients, `emit` writes the blocks. See README.md in
+this folder.
 """
 
 from numrnn.equations.symbols import (

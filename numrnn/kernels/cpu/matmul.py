@@ -200,11 +200,13 @@ def add_products_of_transposed(a, a_start, a_step, low, high, depth, bs, starts,
 def _pack_tiles(a, start, step, count, depth, tiles):
     """Copy `count` columns of `depth` rows so that what a tile reads lies together: 6 columns, the others singly."""
     whole = count - count % 6
+    lanes = VECTOR_BITS // (8 * a.itemsize)
     for first in range(0, depth, 16):
         for i in range(0, whole, 6):
             for k in range(first, min(depth, first + 16)):
                 source, target = start + k * step + i, i * depth + k * 6
-                store(load(a, source, 6), tiles, target, 6)
+                for c in range(0, 6, lanes):
+                    store(load(a, source + c, 6 - c), tiles, target + c, 6 - c)
     for i in range(whole, count):
         for k in range(depth):
             tiles[i * depth + k] = a[start + k * step + i]

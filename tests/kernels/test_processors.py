@@ -1,0 +1,64 @@
+"""The same bits on every processor: kernels compiled for narrower vectors give what those for this one's give."""
+
+import os
+import platform
+import subprocess
+import sys
+
+import pytest
+
+# What the processor offers is looked up when numrnn is imported, so each is simulated in a process of its own.
+PROGRAM = """
+import hashlib
+import os
+import sys
+
+from llvmlite import binding
+
+offered = binding.get_host_cpu_features()
+for name in list(offered):
+    offered[name] &= not name.startswith(tuple(sys.argv[1].split(",")))
+binding.get_host_cpu_features = lambda: offered
+
+import numpy as np
+import numrnn as nr
+from numrnn.kernels.cpu.machine import VECTOR_BITS
+
+digest = hashlib.sha256()
+rng = np.random.default_rng(0)
+nr.seed(0)
+for dtype in ("float32", "float64"):
+    cell, layer = nr.LSTM(9, 21).astype(dtype), nr.Linear(21, 13).astype(dtype)
+    for steps, batch in ((3, 7), (2, 1)):
+        x = rng.normal(size=(steps, batch, 9)).astype(dtype)
+        cell.forget()
+        output = cell.forward_sequence(x)
+        scores = layer.forward(output)
+        log_probabilities = nr.LogSoftMax().forward(scores)
+        grad_x = cell.backward_sequence(x, layer.backward(output, scores))
+        for array in (output, scores, log_probabilities, grad_x, *cell.parameters()[1], *layer.parameters()[1]):
+            digest.update(np.ascontiguousarray(array).tobytes())
+print(VECTOR_BITS, digest.hexdigest())
+"""
+
+
+def run(without, cpu, features, folder):
+    environment = os.environ | {"NUMBA_CACHE_DIR": str(folder / "numba"), "NUMRNN_CACHE_DIR": str(folder / "numrnn")}
+    if cpu:
+        environment |= {"NUMBA_CPU_NAME": cpu, "NUMBA_CPU_FEATURES": features}
+    command = [sys.executable, "-c", PROGRAM, without]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=280, check=True)
+    bits, digest = done.stdout.split()
+    return int(bits), digest
+
+
+@pytest.mark.skipif(platform.machine().lower() not in ("x86_64", "amd64"), reason="simulates x86 processors")
+def test_bits_do_not_depend_on_the_width_of_vectors(tmp_path):
+    own_bits, expected = run("-", None, None, tmp_path / "own")
+    narrower = [
+        (256, "avx512", "haswell", "+avx,+avx2,+fma,+bmi,+bmi2"),
+        (128, "avx,fma", "nehalem", "+sse4.2"),
+    ]
+    for bits, *simulated in narrower:
+        if bits < own_bits:
+            assert run(*simulated, tmp_path / str(bits)) == (bits, expected)
