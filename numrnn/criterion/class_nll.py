@@ -8,6 +8,7 @@ import numpy as np
 
 from numrnn.criterion.criterion import Criterion
 from numrnn.errors import complaint, describe
+from numrnn.kernels.cpu.memory import empty
 from numrnn.layers.arrays import check_float_array, check_index_array, check_index_range
 
 
@@ -118,7 +119,8 @@ class ClassNLLCriterion(Criterion):
 
     def _gradients(self, input: np.ndarray, target: np.ndarray) -> np.ndarray:
         rows, classes, shares = self._rows(input, target)
-        gradients = np.zeros(rows.shape, rows.dtype)
+        gradients = empty(rows.shape, rows.dtype)
+        gradients.fill(0)
         np.put_along_axis(gradients, classes, 0 - shares[..., None], -1)
         return gradients.reshape(input.shape)
 

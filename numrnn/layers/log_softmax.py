@@ -8,6 +8,7 @@ import numpy as np
 
 from numrnn.errors import complaint, describe
 from numrnn.kernels.cpu.log_softmax import log_softmax, log_softmax_gradient
+from numrnn.kernels.cpu.memory import empty
 from numrnn.layers.arrays import check_float_array, compact
 from numrnn.module import Module
 
@@ -41,14 +42,14 @@ class LogSoftMax(Module):
     def update_output(self, input: np.ndarray) -> np.ndarray:
         """Normalise the rows."""
         x = _rows(input)
-        output = np.empty_like(x)
+        output = empty(x.shape, x.dtype)
         log_softmax(x, output)
         return output.reshape(input.shape)
 
     def update_grad_input(self, input: np.ndarray, grad_output: np.ndarray) -> np.ndarray:
         """Take the probabilities' share of each row's gradient away from it."""
         x = _rows(input)
-        grad_input = np.empty_like(x)
+        grad_input = empty(x.shape, x.dtype)
         log_softmax_gradient(x, _rows(grad_output), grad_input)
         return grad_input.reshape(input.shape)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 from typing import Any
 
@@ -63,4 +64,16 @@ def lowered(feedback: Module, transfer: Module, merge: Module, mapped: Any) -> L
         return None
     if not mapped.shape[-1] == feedback.output_size == feedback.input_size:
         return None
-    return LoweredRecurrence(feedback, type(transfer))
+    cell = LoweredRecurrence.__new__(LoweredRecurrence)
+    cell.__dict__.update(_template(feedback.output_size, feedback.has_bias, type(transfer)).__dict__)
+    cell._packed = {}
+    return cell
+
+
+@functools.cache
+def _template(size: int, has_bias: bool, transfer: type[Module]) -> LoweredRecurrence:
+    """Return a cell, whose program and kernels those for single sequences share."""
+    cell = LoweredRecurrence(Linear(size, size, has_bias, rng=0), transfer)
+    cell.program()
+    cell._loops = {}
+    return cell
