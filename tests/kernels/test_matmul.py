@@ -4,12 +4,15 @@ import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from numba.core.errors import TypingError
 
-from numrnn.kernels.cpu.matmul import DEPTH, add_product, add_product_of_transposed, add_rows, pack, panel_width
+from numrnn.kernels.cpu import matmul
+from numrnn.kernels.cpu.affine import add_outer_products, add_row_sums, multiply
+from numrnn.kernels.cpu.matmul import BACK_DEPTH, DEPTH, MOST_PARTS, empty_panels, pack, pack_transposed, product1
 
 each_dtype = pytest.mark.parametrize("dtype", ["float32", "float64"])
 sizes = st.one_of(st.integers(0, 40), st.sampled_from([1, 6, 7, 16, 31, 32, 33, 63, 64, 65, 128, 130]))
-depths = st.one_of(sizes, st.sampled_from([DEPTH - 1, DEPTH, DEPTH + 1, 2 * DEPTH + 3]))
+depths = st.one_of(sizes, st.sampled_from([BACK_DEPTH - 1, BACK_DEPTH, BACK_DEPTH + 1, DEPTH + 3]))
 
 
 def normal(shape, dtype, seed=0):
@@ -17,14 +20,19 @@ def normal(shape, dtype, seed=0):
 
 
 def product(a, b, start):
-    out = start.copy()
-    add_product(np.ascontiguousarray(a), pack(b), out)
-    return out
+    """Return start + a @ b."""
+    out = start.copy().reshape(-1)
+    rows, depth = a.shape
+    a, panels, size = np.array(a, order="C").reshape(-1), pack(np.array(b, order="C")), b.shape[1]
+    product1(a, 0, depth, 1, rows, panels, 0, len(panels), out, 0, size, out, 0, size)
+    return out.reshape(start.shape)
 
 
 def product_of_transposed(a, b, start):
+    """Return start + a.T @ b, summed from the first row on: the kernel begins with the last one."""
     out = start.copy()
-    add_product_of_transposed(np.ascontiguousarray(a), pack(b), out)
+    a, b = np.array(a[::-1], order="C"), np.array(b[::-1], order="C")
+    add_outer_products(a, b, a.dtype.type(1), out)
     return out
 
 
@@ -80,16 +88,49 @@ def test_a_sum_continued_in_a_second_call_is_the_sum_made_at_once(dtype, rows, d
 
 @each_dtype
 @settings(deadline=None, max_examples=40)
-@given(depth=sizes, columns=sizes)
-def test_panels_hold_the_matrix_padded_with_zeros(dtype, depth, columns):
-    b, width = normal((depth, columns), dtype), panel_width(np.dtype(dtype))
-    panels = pack(b)
-    assert panels.shape == (-(-columns // width), depth, width)
-    rows = panels.transpose(1, 0, 2).reshape(depth, panels.shape[0] * width)
-    np.testing.assert_array_equal(rows[:, :columns], b)
-    assert not rows[:, columns:].any()
-    np.testing.assert_array_equal(pack(np.ascontiguousarray(b.T), transposed=True), panels)
-    np.testing.assert_array_equal(pack(b.T, transposed=True), panels)
+@given(depth=sizes, size=sizes, parts=st.integers(1, MOST_PARTS))
+def test_panels_hold_some_channels_of_all_parts_padded_with_zeros(dtype, depth, size, parts):
+    b = normal((depth, parts, size), dtype)
+    panels = empty_panels(depth, size, parts, np.dtype(dtype))
+    channels = panels.shape[2] // parts
+    assert panels.shape == (-(-size // channels), depth, parts * channels)
+    for part in range(parts):  # maps come one by one
+        pack_transposed(np.ascontiguousarray(b[:, part].T), max(1, size), panels, part, parts)
+    found = panels.reshape(len(panels), depth, parts, channels).transpose(1, 2, 0, 3)
+    found = found.reshape(depth, parts, len(panels) * channels)
+    np.testing.assert_array_equal(found[..., :size], b)
+    assert not found[..., size:].any()
+    if parts == 1:
+        np.testing.assert_array_equal(pack(b[:, 0].copy()), panels)
+
+
+@each_dtype
+@settings(deadline=None, max_examples=40)
+@given(rows=st.integers(0, 15), depth=st.integers(1, 40), size=st.integers(1, 70), data=st.data())
+def test_parts_and_ranges_of_panels_change_no_bit(dtype, rows, depth, size, data):
+    parts = data.draw(st.integers(1, MOST_PARTS))
+    a, b, bias = normal((rows, depth), dtype), normal((depth, parts * size), dtype), normal((parts * size,), dtype)
+    expected = np.empty((rows, parts * size), dtype)
+    multiply(a, pack(b), bias, expected)
+    panels = empty_panels(depth, size, parts, np.dtype(dtype))
+    pack_transposed(np.ascontiguousarray(b.T), size, panels, 0, parts)
+    out = np.full(rows * parts * size, np.nan, dtype)
+    cut, middle = data.draw(st.integers(0, len(panels))), data.draw(st.integers(0, rows))
+    kernel = getattr(matmul, f"product{parts}")
+    for low, high in ((0, cut), (cut, len(panels))):
+        for top, bottom in ((0, middle), (middle, rows)):
+            start = top * parts * size
+            kernel(a.reshape(-1), top * depth, depth, 1, bottom - top, panels, low, high, bias, 0, 0, out, start, size)
+    np.testing.assert_array_equal(out.reshape(expected.shape), expected)
+
+
+@pytest.mark.parametrize("wrong", range(4))
+def test_arrays_of_different_element_types_are_refused(wrong):
+    arrays = [normal(shape, "float32") for shape in ((3, 4), (4, 5), (5,), (3, 5))]
+    arrays[wrong] = arrays[wrong].astype("float64")
+    a, b, bias, out = arrays
+    with pytest.raises(TypingError, match=r"one element type|Cannot unify"):
+        multiply(a, pack(b), bias, out)
 
 
 @each_dtype
@@ -109,12 +150,12 @@ def test_nan_and_infinity_stay_in_their_row_and_column(dtype, place):
 @each_dtype
 @settings(deadline=None, max_examples=20)
 @given(rows=sizes, columns=sizes, data=st.data())
-def test_rows_are_added_in_their_order(dtype, rows, columns, data):
+def test_rows_are_added_the_last_one_first(dtype, rows, columns, data):
     a, start = normal((rows, columns), dtype), normal((columns,), dtype)
     expected = start.copy()
-    for row in a:
+    for row in a[::-1]:
         expected += row
-    cut, out = data.draw(st.integers(0, rows)), start.copy()
-    add_rows(a[:cut], out)
-    add_rows(a[cut:], out)
+    cut, out, one = data.draw(st.integers(0, rows)), start.copy(), a.dtype.type(1)
+    add_row_sums(a[cut:], one, out)
+    add_row_sums(a[:cut], one, out)
     np.testing.assert_array_equal(out, expected)
