@@ -106,7 +106,8 @@ def test_every_function_compiles_and_computes_in_the_cells_element_type(dtype):
     for block in blocks:
         block.compile((getattr(numba, dtype),) * block.py_func.__code__.co_argcount)
         for signature in block.nopython_signatures:
-            assert {str(t) for t in (*signature.args, *signature.return_type)} == {dtype}
+            kinds = (*signature.args, *signature.return_type)  # numbers, and vectors of them
+            assert {str(getattr(kind, "dtype", kind)) for kind in kinds} == {dtype}
 
 
 # ---- what is computed where ----------------------------------------------------------------------------------------
