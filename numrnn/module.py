@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 
 from numrnn.errors import complaint, describe
+from numrnn.kernels.cpu.optim import descend
 from numrnn.table import is_table, leaves, length_of, map_table, signature, step_of
 
 FLOATS = (np.dtype("float32"), np.dtype("float64"))
@@ -326,8 +327,9 @@ class Module:
     def update_parameters(self, learning_rate: float) -> None:
         """Take a step of plain gradient descent: parameter -= learning_rate * gradient."""
         for _, owner, name in self._slots():
-            parameter = owner._parameters[name]
-            parameter -= parameter.dtype.type(learning_rate) * owner._gradients[name]
+            parameter, gradient = owner._parameters[name], owner._gradients[name]
+            rate = parameter.dtype.type(learning_rate)
+            descend(parameter.reshape(-1), gradient.reshape(-1), rate, parameter.dtype.type(0))
         self.parameters_changed()
 
     def parameters_changed(self) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias, Union
 
 import numpy as np
@@ -81,32 +81,29 @@ def stack_steps(sequence: Any) -> Any:
         return None
     if is_table(first):
         return [stack_steps([step[k] for step in sequence]) for k in range(len(first))]
-    block = _rows_like(first)
-    if len(block) >= len(sequence) and all(_is_row(step, first, block, t) for t, step in enumerate(sequence)):
-        return block[: len(sequence)]
-    return np.stack(sequence)
+    block = _block_of(sequence)
+    return np.stack(sequence) if block is None else block
 
 
-def _rows_like(step: Any) -> Any:
-    """Return the array that `step` is a view of, cut into rows of its shape; without one, an empty table."""
-    block = step.base if isinstance(step, np.ndarray) else None
-    if not isinstance(block, np.ndarray) or block.ndim == 0:
-        return []
-    if block.flags.c_contiguous and step.size and block.size % step.size == 0:
-        return block.reshape(-1, *step.shape)
-    return block
-
-
-def _is_row(step: Any, first: Array, block: Array, index: int) -> bool:
-    """Whether `step` is the view `block[index]`, of the array that `first` is a view of."""
-    return (
-        isinstance(step, np.ndarray)
-        and step.base is first.base
-        and step.dtype == block.dtype
-        and step.shape == block.shape[1:]
-        and step.strides == block.strides[1:]
-        and step.__array_interface__["data"][0] == block.__array_interface__["data"][0] + index * block.strides[0]
-    )
+def _block_of(steps: Sequence[Any]) -> Array | None:
+    """Return the array whose rows the steps are, if they are views of one block of memory at equal distances."""
+    first = steps[0]
+    owner = first.base if isinstance(first, np.ndarray) else None
+    if not isinstance(owner, np.ndarray) or not owner.flags.c_contiguous:
+        return None
+    kind = first.dtype, first.shape, first.strides
+    addresses = []
+    for step in steps:
+        if not isinstance(step, np.ndarray) or step.base is not owner:
+            return None
+        if (step.dtype, step.shape, step.strides) != kind:
+            return None
+        addresses.append(step.__array_interface__["data"][0])
+    start, distance = addresses[0], addresses[1] - addresses[0] if len(steps) > 1 else first.nbytes
+    if distance <= 0 or addresses != list(range(start, start + distance * len(steps), distance)):
+        return None
+    offset = start - owner.__array_interface__["data"][0]
+    return np.ndarray((len(steps), *first.shape), first.dtype, owner, offset, (distance, *first.strides))
 
 
 def split_steps(sequence: Any, length: int) -> list[Any]:

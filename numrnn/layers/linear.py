@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from numrnn.errors import complaint, describe
-from numrnn.kernels.cpu.affine import add_outer_products, add_row_sums, multiply
+from numrnn.kernels.cpu.affine import add_outer_products, multiply
 from numrnn.kernels.cpu.matmul import pack
 from numrnn.kernels.cpu.memory import empty
 from numrnn.layers.arrays import check_float_array, compact, is_size
@@ -89,9 +89,8 @@ class Linear(Module):
         """Add the outer products of gradient and input, row by row: the last row first, as in stepping back."""
         rows = compact(grad_output).reshape(-1, self.output_size)
         scale = rows.dtype.type(scale)
-        add_outer_products(rows, compact(input).reshape(-1, self.input_size), scale, self.grad_weight)
-        if self.has_bias:
-            add_row_sums(rows, scale, self.grad_bias)
+        sums = self.grad_bias if self.has_bias else np.empty(0, rows.dtype)
+        add_outer_products(rows, compact(input).reshape(-1, self.input_size), scale, self.grad_weight, sums)
 
     def describe_arguments(self) -> str:
         """Return the sizes."""

@@ -31,7 +31,13 @@ class LogSoftMax(Module):
     [[0.5, 0.5], [1.0, 0.0]]
     """
 
+    memory = ("maxima", "log_totals")
     row_wise = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.maxima: np.ndarray | None = None  # of each row of the last input
+        self.log_totals: np.ndarray | None = None
 
     def check_input(self, input: Any) -> None:
         """Expect one float array of at least one axis."""
@@ -43,14 +49,14 @@ class LogSoftMax(Module):
         """Normalise the rows."""
         x = _rows(input)
         output = empty(x.shape, x.dtype)
-        log_softmax(x, output)
+        self.maxima, self.log_totals = log_softmax(x, output)
         return output.reshape(input.shape)
 
     def update_grad_input(self, input: np.ndarray, grad_output: np.ndarray) -> np.ndarray:
         """Take the probabilities' share of each row's gradient away from it."""
         x = _rows(input)
         grad_input = empty(x.shape, x.dtype)
-        log_softmax_gradient(x, _rows(grad_output), grad_input)
+        log_softmax_gradient(x, self.maxima, self.log_totals, _rows(grad_output), grad_input)
         return grad_input.reshape(input.shape)
 
 

@@ -5,10 +5,13 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from numrnn.kernels.cpu.machine import OPTIONS
-from numrnn.kernels.cpu.matmul import add_products_of_transposed, add_rows, product1
+from numrnn.kernels.cpu.machine import OPTIONS, VECTOR_BITS
+from numrnn.kernels.cpu.matmul import add_products_of_transposed, add_rows, narrow_product, product1
 from numrnn.kernels.cpu.sharing import share
 from numrnn.kernels.cpu.threads import run, threads_for
+
+COLUMNS = 1920
+"""Columns of a gradient that are summed up at once."""
 
 
 def multiply(a: np.ndarray, panels: np.ndarray, row: np.ndarray, out: np.ndarray) -> None:
@@ -26,33 +29,33 @@ def _multiply(a, panels, row, out, part, parts, barrier):
     else:
         low, high = 0, rows
         first, last = share(len(panels), part, parts)
-    out = out.ravel()
-    product1(a.ravel(), low * depth, depth, 1, high - low, panels, first, last, row, 0, 0, out, low * columns, columns)
+    rows, a, start = high - low, a.ravel(), low * depth
+    out, out_start = out.ravel(), low * columns
+    if panels.shape[2] == VECTOR_BITS // (8 * panels.itemsize):
+        narrow_product(a, start, depth, 1, rows, panels, first, last, row, 0, 0, out, out_start, columns)
+    else:
+        product1(a, start, depth, 1, rows, panels, first, last, row, 0, 0, out, out_start, columns)
 
 
-def add_outer_products(a: np.ndarray, b: np.ndarray, scale: float, out: np.ndarray) -> None:
-    """Add scale * a.T @ b to `out` (I, J), for `a` (M, I) and `b` (M, J): a sum over rows, the last row first."""
-    run(_add_outer_products, (a, b, scale, out), threads_for(2 * a.size * out.shape[1]))
+def add_outer_products(a: np.ndarray, b: np.ndarray, scale: float, out: np.ndarray, sums: np.ndarray) -> None:
+    """Add scale * a.T @ b to `out` (I, J), for `a` (M, I) and `b` (M, J), and the column sums of scale * a to `sums`.
+
+    Both are sums over rows, the last row first. An empty `sums` is left alone.
+    """
+    run(_add_outer_products, (a, b, scale, out, sums), threads_for(2 * a.size * out.shape[1]))
 
 
 @njit(**OPTIONS)
-def _add_outer_products(a, b, scale, out, part, parts, barrier):
+def _add_outer_products(a, b, scale, out, sums, part, parts, barrier):
     (rows, width), columns = a.shape, b.shape[1]
     low, high = share(width, part, parts)
-    last = rows - 1
-    add_products_of_transposed(
-        a.ravel(),
-        last * width,
-        -width,
-        low,
-        high,
-        rows,
-        (b.ravel(),),
-        (last * columns,),
-        (columns,),
-        scale,
-        (out.ravel(),),
-    )
+    a, last = a.ravel(), (rows - 1) * width
+    bs, starts, sizes, outs = (b.ravel(),), ((rows - 1) * columns,), (columns,), (out.ravel(),)
+    for first in range(low, high, COLUMNS):  # both while these columns are in the second cache
+        end = min(high, first + COLUMNS)
+        if sums.size:
+            add_rows(a, last, -width, first, end, rows, scale, sums)
+        add_products_of_transposed(a, last, -width, first, end, rows, bs, starts, sizes, scale, outs)
 
 
 @njit(**OPTIONS)

@@ -58,11 +58,17 @@ def _divide(a, b, c):
 
 
 @njit(**INLINE_OPTIONS)
+def exp_of_minus(size):
+    """e ** -size, for a size of at least 0. Where that is less than a normal number, it is 0."""
+    part, power = _split_exp(-where_less(LARGEST, size, LARGEST, size))
+    return where_less(LARGEST, size, ZERO, fma(part, power, power))
+
+
+@njit(**INLINE_OPTIONS)
 def sigmoid(x):
     """1 / (1 + e ** -x), without overflow on either side. Where that is less than a normal number, it is 0."""
     size = abs(x)
-    part, power = _split_exp(-where_less(LARGEST, size, LARGEST, size))
-    e = where_less(LARGEST, size, ZERO, fma(part, power, power))
+    e = exp_of_minus(size)
     return _divide(where_less(x, ZERO, e, ONE), ONE, e)
 
 
@@ -119,8 +125,7 @@ def _log_of(f, n):
 def softplus(x):
     """max(x, 0) + log(1 + e ** -|x|), without overflow. Where that is less than a normal number, it is 0."""
     size = abs(x)
-    part, power = _split_exp(-where_less(LARGEST, size, LARGEST, size))
-    e = where_less(LARGEST, size, ZERO, fma(part, power, power))
+    e = exp_of_minus(size)
     is_large = where_less(float64(0.41421356237309504880), e, ONE, ZERO)
     f = where_less(float64(0.41421356237309504880), e, (e - ONE) * HALF, e)  # 1 + e = (1 + f) 2 ** n
     return where_less(x, ZERO, ZERO, x) + _log_of(f, is_large)

@@ -1,32 +1,80 @@
-"""log(softmax) of rows, and its gradient.
+"""log(softmax) of rows, alone and with the loss that goes with it, and their gradients. Rows are shared out to threads.
 
-Sums and maxima run over a fixed number of lanes, which are combined at the end. Unlike one running sum this
-is vector code, and unlike a sum that the compiler may reorder it has the same result on every machine.
+Sums and maxima run over a fixed number of lanes, which are combined at the end. Unlike one running sum this is vector
+code, and unlike a sum that the compiler may reorder it has the same result on every machine.
+
+A forward leaves the maximum of each row, and the logarithm of the sum of the exponentials of what is above it: with
+them a row's probabilities are one pass over it, `exp((x - maximum) - log_total)`.
 """
 
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 from numba import njit
 
-from numrnn.kernels.cpu.by_type import exp
-from numrnn.kernels.cpu.machine import OPTIONS
+from numrnn.kernels.cpu.by_type import exp_of_minus, maximum
+from numrnn.kernels.cpu.machine import INLINE_OPTIONS, OPTIONS, VECTOR_BITS
+from numrnn.kernels.cpu.sharing import share
+from numrnn.kernels.cpu.threads import run, threads_for
+from numrnn.kernels.cpu.vector import add_to, load, store
 
 LANES = 64
+WORK = 64
+"""Operations of arithmetic that one number takes as long as."""
 
 
-@njit(**OPTIONS)
-def _sum(row: np.ndarray, lanes: np.ndarray) -> float:
-    """Return the sum of `row`."""
-    lanes[:] = 0
-    whole = row.size - row.size % LANES
-    for start in range(0, whole, LANES):
-        for k in range(LANES):
-            lanes[k] += row[start + k]
-    for k in range(row.size - whole):
-        lanes[k] += row[whole + k]
+def log_softmax(x: np.ndarray, output: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Write the logarithms of the softmax of each row; return the maxima and the logarithms of the sums.
+
+    Both arrays are (rows, classes), what is returned is (rows,).
+    """
+    maxima, log_totals = np.empty((2, len(x)), x.dtype)
+    _share_rows(_log_softmax, x, output, maxima, log_totals)
+    return maxima, log_totals
+
+
+def log_softmax_gradient(
+    x: np.ndarray, maxima: np.ndarray, log_totals: np.ndarray, grad_output: np.ndarray, grad_input: np.ndarray
+) -> None:
+    """Write grad_output - softmax(x) * sum(grad_output), row by row."""
+    _share_rows(_log_softmax_gradient, x, maxima, log_totals, grad_output, grad_input)
+
+
+def cross_entropies(x: np.ndarray, targets: np.ndarray, losses: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Write minus the logarithm of the softmax of each row at its target, an index; return what `log_softmax` does."""
+    maxima, log_totals = np.empty((2, len(x)), x.dtype)
+    _share_rows(_cross_entropies, x, targets, losses, maxima, log_totals)
+    return maxima, log_totals
+
+
+def cross_entropies_gradient(
+    x: np.ndarray,
+    maxima: np.ndarray,
+    log_totals: np.ndarray,
+    targets: np.ndarray,
+    factors: np.ndarray,
+    grad_input: np.ndarray,
+) -> None:
+    """Write the gradient of the sum of factors * losses; rows whose factor is 0 get zeros, whatever is in them."""
+    _share_rows(_cross_entropies_gradient, x, maxima, log_totals, targets, factors, grad_input)
+
+
+def _share_rows(kernel: Any, x: np.ndarray, *others: np.ndarray) -> None:
+    run(kernel, (x, *others), threads_for(WORK * x.size))
+
+
+@njit(**INLINE_OPTIONS)
+def _width(array):
+    """Return how many numbers a vector holds."""
+    return VECTOR_BITS // (8 * array.itemsize)
+
+
+@njit(**INLINE_OPTIONS)
+def _combined(lanes):
+    """Return the sum of all lanes."""
     half = LANES // 2
     while half:
         for k in range(half):
@@ -36,47 +84,81 @@ def _sum(row: np.ndarray, lanes: np.ndarray) -> float:
 
 
 @njit(**OPTIONS)
-def _max(row: np.ndarray, lanes: np.ndarray) -> float:
-    """Return the maximum of `row`, which is not empty."""
+def _sum(row, lanes):
+    """Return the sum of a row."""
+    lanes[:] = 0
+    width = _width(row)
+    for start in range(0, row.size, LANES):
+        for c in range(0, min(LANES, row.size - start), width):
+            add_to(load(row, start + c, row.size - start - c), lanes, c, width)
+    return _combined(lanes)
+
+
+@njit(**OPTIONS)
+def _normalise(row, lanes):
+    """Return the maximum of a row, and the logarithm of the sum of exp(row - maximum)."""
     lanes[:] = row[0]
-    whole = row.size - row.size % LANES
-    for start in range(0, whole, LANES):
-        for k in range(LANES):
-            lanes[k] = row[start + k] if row[start + k] > lanes[k] else lanes[k]
-    for k in range(row.size - whole):
-        lanes[k] = row[whole + k] if row[whole + k] > lanes[k] else lanes[k]
-    return lanes.max()
+    width = _width(row)
+    for start in range(0, row.size, LANES):
+        for c in range(0, min(LANES, row.size - start), width):
+            used = row.size - start - c
+            store(maximum(load(lanes, c, width), load(row, start + c, used)), lanes, c, used)
+    largest = lanes.max()
+    lanes[:] = 0
+    for start in range(0, row.size, LANES):
+        for c in range(0, min(LANES, row.size - start), width):
+            used = row.size - start - c
+            add_to(exp_of_minus(largest - load(row, start + c, used)), lanes, c, used)
+    return largest, row.dtype.type(math.log(_combined(lanes)))
 
 
 @njit(**OPTIONS)
-def _exponentials(row: np.ndarray, result: np.ndarray, lanes: np.ndarray) -> tuple[float, float]:
-    """Write exp(row - maximum); return the maximum, and the sum of what was written."""
-    largest = _max(row, lanes)
-    for k in range(row.size):
-        result[k] = exp(row[k] - largest)
-    return largest, _sum(result, lanes)
-
-
-@njit(**OPTIONS)
-def log_softmax(x: np.ndarray, output: np.ndarray) -> None:
-    """Write the logarithms of the softmax of each row of x. Both arrays are (rows, classes)."""
+def _log_softmax(x, output, maxima, log_totals, part, parts, barrier):
     lanes = np.empty(LANES, x.dtype)
-    for i in range(x.shape[0]):
+    first, last = share(len(x), part, parts)
+    for i in range(first, last):
         row, result = x[i], output[i]
-        largest, total = _exponentials(row, result, lanes)
-        log_total = x.dtype.type(math.log(total))
+        largest, log_total = _normalise(row, lanes)
+        maxima[i], log_totals[i] = largest, log_total
         for k in range(row.size):
             # In this order: the maximum plus the logarithm would lose the latter's digits.
             result[k] = (row[k] - largest) - log_total
 
 
 @njit(**OPTIONS)
-def log_softmax_gradient(x: np.ndarray, grad_output: np.ndarray, grad_input: np.ndarray) -> None:
-    """Write grad_output - softmax(x) * sum(grad_output), row by row. All arrays are (rows, classes)."""
+def _log_softmax_gradient(x, maxima, log_totals, grad_output, grad_input, part, parts, barrier):
     lanes = np.empty(LANES, x.dtype)
-    for i in range(x.shape[0]):
+    first, last = share(len(x), part, parts)
+    width = _width(x)
+    for i in range(first, last):
         row, grad, result = x[i], grad_output[i], grad_input[i]
-        _, total = _exponentials(row, result, lanes)
-        share = _sum(grad, lanes) / total
-        for k in range(row.size):
-            result[k] = grad[k] - result[k] * share
+        total, largest, log_total = _sum(grad, lanes), maxima[i], log_totals[i]
+        for k in range(0, row.size, width):
+            used = row.size - k
+            probability = exp_of_minus(log_total - (load(row, k, used) - largest))
+            store(load(grad, k, used) - probability * total, result, k, used)
+
+
+@njit(**OPTIONS)
+def _cross_entropies(x, targets, losses, maxima, log_totals, part, parts, barrier):
+    lanes = np.empty(LANES, x.dtype)
+    first, last = share(len(x), part, parts)
+    for i in range(first, last):
+        maxima[i], log_totals[i] = _normalise(x[i], lanes)
+        losses[i] = log_totals[i] - (x[i, targets[i]] - maxima[i])
+
+
+@njit(**OPTIONS)
+def _cross_entropies_gradient(x, maxima, log_totals, targets, factors, grad_input, part, parts, barrier):
+    first, last = share(len(x), part, parts)
+    width = _width(x)
+    for i in range(first, last):
+        row, result, factor = x[i], grad_input[i], factors[i]
+        if factor == 0:
+            result[:] = 0
+            continue
+        for k in range(0, row.size, width):
+            used = row.size - k
+            probability = exp_of_minus(log_totals[i] - (load(row, k, used) - maxima[i]))
+            store(probability * factor, result, k, used)
+        result[targets[i]] -= factor

@@ -31,25 +31,25 @@ def vectors_of_part(parts: int) -> int:
     return max(1, TILE_VECTORS // parts)
 
 
-def panel_channels(parts: int, dtype: np.dtype) -> int:
-    """Return how many channels of each part a panel holds."""
-    return vectors_of_part(parts) * VECTOR_BITS // (8 * np.dtype(dtype).itemsize)
+def lanes_of(dtype: np.dtype) -> int:
+    """Return how many numbers a vector register holds."""
+    return VECTOR_BITS // (8 * np.dtype(dtype).itemsize)
 
 
-def empty_panels(depth: int, size: int, parts: int, dtype: np.dtype) -> np.ndarray:
+def empty_panels(depth: int, size: int, parts: int, dtype: np.dtype, vectors: int | None = None) -> np.ndarray:
     """Return panels for a factor of shape (depth, parts * size): `(ceil(size / C), depth, parts * C)`.
 
-    C is the number of channels of each part in a panel.
+    C is the number of channels of each part in a panel: those of `vectors` registers, or as many as the products want.
     """
-    channels = panel_channels(parts, dtype)
+    channels = (vectors or vectors_of_part(parts)) * lanes_of(dtype)
     shape = -(-size // channels), depth, parts * channels
     return aligned(np.empty(math.prod(shape) * np.dtype(dtype).itemsize + LINE, np.uint8), shape, np.dtype(dtype))
 
 
 def pack(matrix: np.ndarray, transposed: bool = False) -> np.ndarray:
-    """Return a matrix, or its transpose, as panels."""
+    """Return a matrix, or its transpose, as panels for `product1`; for `narrow_product` if it fits in one register."""
     depth, size = matrix.shape[::-1] if transposed else matrix.shape
-    panels = empty_panels(depth, size, 1, matrix.dtype)
+    panels = empty_panels(depth, size, 1, matrix.dtype, vectors=1 if size <= lanes_of(matrix.dtype) else None)
     if transposed:
         pack_transposed(matrix, size, panels, 0, 1)
     else:
@@ -62,7 +62,7 @@ def pack_rows(matrix, panels, first):
     """Write a matrix to panels of one part, as their rows from `first` on; ends are padded with zeros."""
     rows, size = matrix.shape
     count, depth, width = panels.shape
-    lanes = width // TILE_VECTORS
+    lanes = VECTOR_BITS // (8 * panels.itemsize)
     source, target = matrix.ravel(), panels.ravel()
     for p in range(count):
         for k in range(rows):
@@ -94,8 +94,7 @@ def pack_transposed(matrix, size, panels, first, parts):
                         target[to + k * width + lane] = source[start + lane * depth + k] if lane < used else 0
 
 
-def _make_product(parts):
-    vectors = vectors_of_part(parts)
+def _make_product(parts, vectors):
     columns = parts * vectors
     highest = min(8, (VECTOR_REGISTERS - columns - 1) // columns)  # besides a row of the panel and a spread number
     h0, h1, h2, h3 = highest, min(4, highest), min(2, highest), 1
@@ -147,8 +146,10 @@ def _make_product(parts):
 
 
 product1, product2, product3, product4, product5, product6, product7, product8 = (
-    _make_product(parts) for parts in range(1, MOST_PARTS + 1)
+    _make_product(parts, vectors_of_part(parts)) for parts in range(1, MOST_PARTS + 1)
 )
+narrow_product = _make_product(1, 1)
+"""The product for panels of one register."""
 
 
 CHANNELS = tuple(vectors_of_part(max(1, parts)) for parts in range(MOST_PARTS + 1))
@@ -166,34 +167,68 @@ def add_products_of_transposed(a, a_start, a_step, low, high, depth, bs, starts,
     `bs`, `starts`, `columns` and `outs` are tuples: this is done for each b, which has as many columns as its `out`,
     and whose rows are taken from `start` backwards. All arrays are flat.
     """
-    width = TILE_VECTORS * VECTOR_BITS // (8 * a.itemsize)
-    lanes = width // TILE_VECTORS
-    room = np.empty(BACK_DEPTH * width + LINE, a.dtype)
+    lanes = VECTOR_BITS // (8 * a.itemsize)
+    room = np.empty(BACK_DEPTH * TILE_VECTORS * lanes + LINE, a.dtype)
     panel = room[-room.ctypes.data % LINE // a.itemsize :]
     blocks = -(-(high - low) // BACK_ROWS)
     block = -(-(high - low) // (6 * max(1, blocks))) * 6
     tiles = np.empty(BACK_DEPTH * block, a.dtype)
     for top in range(low, high, max(1, block)):
         count = min(block, high - top)
-        whole = count - count % 6
         for first in range(0, depth, BACK_DEPTH):
             some = min(BACK_DEPTH, depth - first)
-            _pack_tiles(a, a_start + first * a_step + top, a_step, count, some, tiles)
+            begin = a_start + first * a_step + top
+            packed = False
             for n in range(len(bs)):
-                b, row, out = bs[n], columns[n], outs[n]
-                for j in range(0, row, width):
-                    used = min(width, row - j)
-                    start = starts[n] - first * row + j
-                    for k in range(some):
-                        for c in range(0, width, lanes):
-                            store(load(b, start - k * row + c, used - c) * scale, panel, k * width + c, lanes)
-                    factor = panel, 0, 0, some
-                    for i in range(0, whole, 6):
-                        place = out, (top + i) * row + j, row
-                        tile(6, 1, TILE_VECTORS, (tiles, i * some, 1, 6), factor, place, place, 0, used)
-                    for i in range(whole, count):
-                        place = out, (top + i) * row + j, row
-                        tile(1, 1, TILE_VECTORS, (tiles, i * some, 1, 1), factor, place, place, 0, used)
+                start, place = starts[n] - first * columns[n], (outs[n], top * columns[n], columns[n])
+                if columns[n] <= lanes:  # one register wide: every number of `a` is used once
+                    _pack_scaled(bs[n], start, columns[n], columns[n], some, scale, panel, lanes)
+                    _add_narrow(a, begin, a_step, count, some, panel, place, columns[n])
+                    continue
+                if not packed:
+                    _pack_tiles(a, begin, a_step, count, some, tiles)
+                    packed = True
+                for j in range(0, columns[n], TILE_VECTORS * lanes):
+                    used = min(TILE_VECTORS * lanes, columns[n] - j)
+                    _pack_scaled(bs[n], start + j, columns[n], used, some, scale, panel, TILE_VECTORS * lanes)
+                    _add_wide(tiles, count, some, panel, (outs[n], top * columns[n] + j, columns[n]), used)
+
+
+@njit(**OPTIONS)
+def _pack_scaled(b, start, row, used, depth, scale, panel, width):
+    """Copy `used` columns of `depth` rows, which are taken backwards, to a panel."""
+    lanes = VECTOR_BITS // (8 * b.itemsize)
+    for k in range(depth):
+        for c in range(0, width, lanes):
+            store(load(b, start - k * row + c, used - c) * scale, panel, k * width + c, lanes)
+
+
+@njit(**OPTIONS)
+def _add_narrow(a, start, step, count, depth, panel, place, used):
+    """Add a product to an output that is at most one register wide."""
+    out, first, row = place
+    factor = panel, 0, 0, depth
+    whole = count - count % 8
+    for i in range(0, whole, 8):
+        at = out, first + i * row, row
+        tile(8, 1, 1, (a, start + i, 1, step), factor, at, at, 0, used)
+    for i in range(whole, count):
+        at = out, first + i * row, row
+        tile(1, 1, 1, (a, start + i, 1, step), factor, at, at, 0, used)
+
+
+@njit(**OPTIONS)
+def _add_wide(tiles, count, depth, panel, place, used):
+    """Add a product of packed tiles and one panel."""
+    out, first, row = place
+    factor = panel, 0, 0, depth
+    whole = count - count % 6
+    for i in range(0, whole, 6):
+        at = out, first + i * row, row
+        tile(6, 1, TILE_VECTORS, (tiles, i * depth, 1, 6), factor, at, at, 0, used)
+    for i in range(whole, count):
+        at = out, first + i * row, row
+        tile(1, 1, TILE_VECTORS, (tiles, i * depth, 1, 1), factor, at, at, 0, used)
 
 
 @njit(**OPTIONS)
