@@ -19,8 +19,10 @@ from numrnn.cells import GRU as GRU
 from numrnn.cells import LSTM as LSTM
 from numrnn.cells import RNN as RNN
 from numrnn.cells import FastLSTM as FastLSTM
+from numrnn.containers import Concat as Concat
 from numrnn.containers import ConcatTable as ConcatTable
 from numrnn.containers import Container as Container
+from numrnn.containers import MapTable as MapTable
 from numrnn.containers import ParallelTable as ParallelTable
 from numrnn.containers import Sequential as Sequential
 from numrnn.criterion import ClassNLLCriterion as ClassNLLCriterion

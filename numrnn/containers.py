@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from numrnn.errors import complaint, describe
+from numrnn.layers.table_layers import JoinTable
 from numrnn.module import Module
 from numrnn.table import add_tables, copy_gradient, copy_table, is_table
 
@@ -214,3 +215,115 @@ class ParallelTable(Container):
 
     def _inputs_for(self, input: Any) -> list[Any]:
         return list(input)
+
+
+class Concat(ConcatTable):
+    """The same input to every module; the outputs are joined along an axis.
+
+    Parameters
+    ----------
+    axis : int
+        The axis of the outputs. Counted from the end, it means the same for one sample, a batch and a whole
+        sequence; counted from 0, it is an axis of one step.
+    *modules : Module
+        The modules in order; `add` appends more.
+
+    Examples
+    --------
+    >>> import numpy as np, numrnn as nr
+    >>> nr.Concat(-1, nr.Linear(4, 6), nr.Identity())(np.zeros((3, 4), "float32")).shape
+    (3, 10)
+    """
+
+    memory = (*ConcatTable.memory, "_outputs")
+
+    def __init__(self, axis: int, *modules: Module) -> None:
+        super().__init__(*modules)
+        self._join = JoinTable(axis)
+        self._outputs: list[Any] = []  # of the children, for the way back
+
+    @property
+    def row_wise(self) -> bool:  # type: ignore[override]
+        """Whether every child is, and the axis stays where it is under further leading axes."""
+        return super().row_wise and self._join.row_wise
+
+    def route(self, input: Any, apply: Apply) -> Any:
+        """Give every child the input, and join what they give."""
+        self._outputs = super().route(input, apply)
+        self._join.check_input(self._outputs)
+        axis = self._join.axis
+        if apply is _forward_sequence and axis >= 0:  # the outputs have an axis of time before that of the steps
+            return JoinTable(axis + 1).update_output(self._outputs)
+        return self._join.update_output(self._outputs)
+
+    def route_back(self, input: Any, grad_output: Any, apply: Apply) -> Any:
+        """Cut the gradient up, and add up the gradients that the children give."""
+        axis = self._join.axis
+        join = JoinTable(axis + 1) if apply is _sequence_grad_input and axis >= 0 else self._join
+        return super().route_back(input, join.update_grad_input(self._outputs, grad_output), apply)
+
+    def describe_arguments(self) -> str:
+        """Return the axis and the modules."""
+        return f"{self._join.axis}, {super().describe_arguments()}"
+
+
+class MapTable(Container):
+    """One module for every element of the input table; the outputs make a table.
+
+    Parameters
+    ----------
+    module : Module
+        The module; it must not have a state that lasts from step to step.
+
+    Examples
+    --------
+    >>> import numpy as np, numrnn as nr
+    >>> x = np.zeros((3, 4), "float32")
+    >>> [y.shape for y in nr.MapTable(nr.Linear(4, 6))([x, x])]
+    [(3, 6), (3, 6)]
+    """
+
+    memory = (*Container.memory, "_kept")
+
+    def __init__(self, module: Module) -> None:
+        if isinstance(module, Module) and any(part.keeps_steps for part in module.modules()):
+            raise ValueError(complaint("MapTable", f"{module!r}", "a module without a state"))
+        super().__init__(module)
+        self._kept: list[Any] = []  # what the module keeps of each element
+
+    def route(self, input: Any, apply: Apply) -> list[Any]:
+        """Give the module each element."""
+        if not is_table(input) or not input:
+            raise ValueError(complaint(self, describe(input), "a table of at least one element"))
+        outputs, self._kept = [], []
+        for element in input:
+            outputs.append(apply(self[0], element))
+            self._kept.append(_taken(self[0]))
+        return outputs
+
+    def route_back(self, input: Any, grad_output: Any, apply: Apply) -> list[Any]:
+        """Take the gradient of each element."""
+        self._grad_outputs = list(grad_output)
+        gradients = []
+        for k in reversed(range(len(input))):
+            _put_back(self[0], self._kept[k])
+            gradients.append(apply(self[0], input[k], self._grad_outputs[k]))
+            self._kept[k] = _taken(self[0])
+        return gradients[::-1]
+
+    def _visits(self, input: Any) -> Iterable[tuple[Module, Any, Any]]:
+        for k in reversed(range(len(input))):
+            _put_back(self[0], self._kept[k])
+            yield self[0], input[k], self._grad_outputs[k]
+
+
+def _taken(module: Module) -> tuple[Any, Any]:
+    """Return what a module keeps of its last call, of a step or of a sequence."""
+    return module._take_memory(), [part.__dict__.get("_step_memories") for part in module.modules()]
+
+
+def _put_back(module: Module, taken: tuple[Any, Any]) -> None:
+    memory, steps = taken
+    module._restore_memory(memory)
+    for part, own in zip(module.modules(), steps, strict=True):
+        part._step_memories = own

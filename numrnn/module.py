@@ -45,6 +45,7 @@ class Module:
         self.is_training = True
         self._parameters: dict[str, np.ndarray] = {}
         self._gradients: dict[str, np.ndarray] = {}
+        self._buffers: dict[str, np.ndarray] = {}
         self._children: dict[str, Module] = {}
         self._seen: Any = None  # signatures of the last input and output, which backward must fit
 
@@ -217,6 +218,10 @@ class Module:
         self._parameters[name] = np.array(value, order="C")
         self._gradients[name] = np.zeros_like(self._parameters[name])
 
+    def add_buffer(self, name: str, value: np.ndarray) -> None:
+        """Register an array that is saved with the parameters but not trained: `module.name`."""
+        self._buffers[name] = np.array(value, order="C")
+
     def add_child(self, name: str, module: Module) -> None:
         """Register a module as a part of this one."""
         if not isinstance(module, Module):
@@ -229,6 +234,8 @@ class Module:
             return own["_parameters"][name]
         if name.startswith("grad_") and name[5:] in own.get("_gradients", ()):
             return own["_gradients"][name[5:]]
+        if name in own.get("_buffers", ()):
+            return own["_buffers"][name]
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -240,6 +247,8 @@ class Module:
             self.parameters_changed()
         elif name.startswith("grad_") and name[5:] in own.get("_gradients", ()):
             _assign(self, name, own["_gradients"][name[5:]], value)
+        elif name in own.get("_buffers", ()):
+            _assign(self, name, own["_buffers"][name], value)
         else:
             object.__setattr__(self, name, value)
 
@@ -341,19 +350,26 @@ class Module:
         for child in self._children.values():
             child.parameters_changed()
 
+    def named_buffers(self) -> Iterator[tuple[str, np.ndarray]]:
+        """Iterate over (name, array) of what is saved with the parameters but not trained."""
+        for prefix, module in self.named_modules():
+            for name, value in module._buffers.items():
+                yield (f"{prefix}.{name}" if prefix else name), value
+
     def state_dict(self) -> dict[str, np.ndarray]:
-        """Return copies of all parameters by name."""
-        return {name: np.array(value, order="C") for name, value in self.named_parameters()}
+        """Return copies of all parameters, and of all buffers (such as running averages), by name."""
+        own = [*self.named_parameters(), *self.named_buffers()]
+        return {name: np.array(value, order="C") for name, value in own}
 
     def load_state_dict(self, state: dict[str, np.ndarray]) -> None:
-        """Set all parameters from `state`, as returned by `state_dict`.
+        """Set all parameters and buffers from `state`, as returned by `state_dict`.
 
         Raises
         ------
         TypeError, ValueError
             If names or shapes differ, or something is no array of real numbers; nothing is changed then.
         """
-        own = dict(self.named_parameters())
+        own = dict([*self.named_parameters(), *self.named_buffers()])
         if not isinstance(state, Mapping):
             raise TypeError(complaint(self, describe(state), "a dict of arrays by name"))
         if own.keys() != state.keys():
@@ -386,6 +402,9 @@ class Module:
         for _, owner, name in list(self._slots()):
             owner._parameters[name] = owner._parameters[name].astype(wanted)
             owner._gradients[name] = owner._gradients[name].astype(wanted)
+        for module in self.modules():
+            for name in module._buffers:
+                module._buffers[name] = module._buffers[name].astype(wanted)
         self.forget()
         self.parameters_changed()
         return self
@@ -423,6 +442,16 @@ class Module:
     def _forget_inside(self, rows: Any) -> None:
         for child in self._children.values():
             child.forget(rows)
+
+    def reinforce(self, reward: Any) -> None:
+        """Hand a reward to everything in here that draws samples; see `Reinforce.reinforce`.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If a module in here refuses the reward; none has taken it then.
+        """
+        self._or_undo(lambda reward: [child.reinforce(reward) for child in self._children.values()], reward)
 
     def clone(self) -> Module:
         """Return a copy with parameters of its own."""

@@ -56,6 +56,11 @@ def copy_gradient(input: Any, grad_output: Any) -> Any:
     return None if input.dtype.kind in "iub" else grad_output.copy()
 
 
+def zero_gradient(input: Any) -> Any:
+    """Return zeros as the gradient of `input`, with None for indices."""
+    return map_table(lambda leaf: None if leaf.dtype.kind in "iub" else np.zeros(leaf.shape, leaf.dtype), input)
+
+
 def signature(table: Any) -> Any:
     """Return what must agree between a forward and its backward: the nested (shape, element type)s."""
     if is_table(table):

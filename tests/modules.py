@@ -64,6 +64,22 @@ def hidden(s: Sizes, rng: np.random.Generator) -> np.ndarray:
     return rng.normal(size=(*s.rows, s.hidden))
 
 
+def positive(s: Sizes, rng: np.random.Generator) -> np.ndarray:
+    return rng.uniform(0.5, 2, (*s.rows, s.features))
+
+
+def experts(s: Sizes, rng: np.random.Generator) -> Any:
+    return [rng.normal(size=(*s.rows, 3)), [features(s, rng) for _ in range(3)]]
+
+
+def matrices(s: Sizes, rng: np.random.Generator) -> Any:
+    return [rng.normal(size=(*s.rows, 2, s.features)), rng.normal(size=(*s.rows, 3, s.features))]
+
+
+def words(s: Sizes, rng: np.random.Generator) -> np.ndarray:
+    return np.asarray(rng.integers(1, LETTERS, s.rows))
+
+
 def letters(s: Sizes, rng: np.random.Generator) -> np.ndarray:
     return np.asarray(rng.integers(0, LETTERS, s.rows))
 
@@ -134,18 +150,85 @@ MODULES: dict[str, Entry] = {
     # layers
     "Linear": Entry(lambda s: nr.Linear(s.features, s.hidden), features),
     "Linear without bias": Entry(lambda s: nr.Linear(s.features, s.hidden, bias=False), features),
+    "LinearNoBias": Entry(lambda s: nr.LinearNoBias(s.features, s.hidden), features),
+    "AddConstant": Entry(lambda s: nr.AddConstant(1.5), features),
+    "MulConstant": Entry(lambda s: nr.MulConstant(1.5), features),
+    "SAdd": Entry(lambda s: nr.SAdd(-1, True), features),
+    "CMul": Entry(lambda s: nr.CMul(s.features), features),
+    "Mul": Entry(lambda s: nr.Mul(), features),
+    "Bilinear": Entry(lambda s: nr.Bilinear(s.features, s.hidden, 2), table(features, hidden)),
+    "BatchNormalization": Entry(
+        lambda s: nr.BatchNormalization(s.features), features, is_row_wise=False, needs_rows=True
+    ),
+    "LayerNormalization": Entry(lambda s: nr.LayerNormalization(s.features, eps=1e-3), features),
+    "LookupTableMaskZero": Entry(lambda s: nr.LookupTableMaskZero(LETTERS, s.features), words),
     "Add": Entry(lambda s: nr.Add(s.features), features),
     "LookupTable": Entry(lambda s: nr.LookupTable(LETTERS, s.features), letters),
     "Sigmoid": Entry(lambda s: nr.Sigmoid(), features),
     "Tanh": Entry(lambda s: nr.Tanh(), features),
     "ReLU": Entry(lambda s: nr.ReLU(), features),
+    "Abs": Entry(lambda s: nr.Abs(), features),
+    "Clamp": Entry(lambda s: nr.Clamp(-0.5, 0.7), features),
+    "ELU": Entry(lambda s: nr.ELU(0.7), features),
+    "Exp": Entry(lambda s: nr.Exp(), features),
+    "HardShrink": Entry(lambda s: nr.HardShrink(), features),
+    "HardTanh": Entry(lambda s: nr.HardTanh(), features),
+    "LeakyReLU": Entry(lambda s: nr.LeakyReLU(), features),
+    "Log": Entry(lambda s: nr.Sequential(nr.Abs(), nr.AddConstant(0.1), nr.Log()), features),
+    "LogSigmoid": Entry(lambda s: nr.LogSigmoid(), features),
+    "Power": Entry(lambda s: nr.Power(3), features),
+    "ReLU6": Entry(lambda s: nr.ReLU6(), features),
+    "SoftPlus": Entry(lambda s: nr.SoftPlus(2), features),
+    "SoftShrink": Entry(lambda s: nr.SoftShrink(), features),
+    "SoftSign": Entry(lambda s: nr.SoftSign(), features),
+    "Sqrt": Entry(lambda s: nr.Sequential(nr.Abs(), nr.AddConstant(0.1), nr.Sqrt()), features),
+    "Square": Entry(lambda s: nr.Square(), features),
+    "TanhShrink": Entry(lambda s: nr.TanhShrink(), features),
+    "Threshold": Entry(lambda s: nr.Threshold(0.2, 0.2), features),
+    "PReLU": Entry(lambda s: nr.PReLU(), features),
+    "PReLU of features": Entry(lambda s: nr.PReLU(s.features), features),
+    "SoftMax": Entry(lambda s: nr.SoftMax(), features),
+    "SoftMin": Entry(lambda s: nr.SoftMin(), features),
     "LogSoftMax": Entry(lambda s: nr.LogSoftMax(), features),
     "Dropout": Entry(lambda s: nr.Dropout(0.4), features),
+    "Dropout, lazy": Entry(lambda s: nr.Dropout(0.4, lazy=True), features, is_row_wise=False),
+    "Dropout, mono": Entry(lambda s: nr.Dropout(0.4, mono=True), features, is_row_wise=False),
+    "CopyGrad": Entry(lambda s: nr.CopyGrad(), features),
     "Identity": Entry(lambda s: nr.Identity(), features),
     "Identity of a table": Entry(lambda s: nr.Identity(), table(features, [letters, hidden])),
     "CAddTable": Entry(lambda s: nr.CAddTable(), table(features, features, features)),
     "CSubTable": Entry(lambda s: nr.CSubTable(), table(features, features)),
     "CMulTable": Entry(lambda s: nr.CMulTable(), table(features, features, features)),
+    "CDivTable": Entry(lambda s: nr.CDivTable(), table(features, positive)),
+    "CMaxTable": Entry(lambda s: nr.CMaxTable(), table(features, features, features)),
+    "CMinTable": Entry(lambda s: nr.CMinTable(), table(features, features)),
+    "DotProduct": Entry(lambda s: nr.DotProduct(), table(features, features)),
+    "MixtureTable": Entry(lambda s: nr.MixtureTable(), experts),
+    "MM": Entry(lambda s: nr.MM(trans_b=True), matrices),
+    "ExpandAs": Entry(
+        lambda s: nr.Sequential(
+            nr.ConcatTable(nr.Tanh(), nr.Sequential(nr.Narrow(-1, 0), nr.Sigmoid())), nr.ExpandAs()
+        ),
+        features,
+    ),
+    "NarrowTable": Entry(lambda s: nr.NarrowTable(1, 2), table(letters, features, [hidden])),
+    "ReverseTable": Entry(lambda s: nr.ReverseTable(), table(letters, features, [hidden])),
+    "ZipTable": Entry(lambda s: nr.ZipTable(), table([features, hidden], [letters, hidden])),
+    "SplitTable": Entry(lambda s: nr.SplitTable(-1), features),
+    "SplitTable of rows": Entry(lambda s: nr.SplitTable(0), features, is_row_wise=False),
+    "ArgMax": Entry(lambda s: nr.ArgMax(-1), features),
+    "Max": Entry(lambda s: nr.Max(-1), features),
+    "Min": Entry(lambda s: nr.Min(0), features, is_row_wise=False),
+    "Mean": Entry(lambda s: nr.Mean(), features, is_row_wise=False),
+    "Sum": Entry(lambda s: nr.Sum(-1, squeeze=False), features),
+    "Narrow": Entry(lambda s: nr.Narrow(-1, -1), features),
+    "Select": Entry(lambda s: nr.Select(-1, 0), features),
+    "Padding": Entry(lambda s: nr.Padding(-1, -2, 0.5), features),
+    "Squeeze": Entry(lambda s: nr.Sequential(nr.Unsqueeze(-2), nr.Squeeze(-2)), features),
+    "Unsqueeze": Entry(lambda s: nr.Unsqueeze(0), features, is_row_wise=False),
+    "Transpose": Entry(lambda s: nr.Sequential(nr.Unsqueeze(-1), nr.Transpose((-1, -2))), features),
+    "Reshape": Entry(lambda s: nr.Reshape(s.features, 1, batch=True), features, is_row_wise=False, needs_rows=True),
+    "View": Entry(lambda s: nr.View(1, -1, n_input_dims=1), features),
     "JoinTable": Entry(lambda s: nr.JoinTable(), table(features, hidden)),
     "JoinTable of rows": Entry(lambda s: nr.JoinTable(0), table(features, features), is_row_wise=False),
     "SelectTable": Entry(lambda s: nr.SelectTable(-2), table(letters, features, [hidden])),
@@ -160,6 +243,13 @@ MODULES: dict[str, Entry] = {
         lambda s: nr.Sequential(nr.Dropout(0.4), nr.Linear(s.features, s.hidden)), features
     ),
     "ConcatTable": Entry(lambda s: nr.ConcatTable(nr.Linear(s.features, s.hidden), nr.LSTM(s.features, 3)), features),
+    "Concat": Entry(lambda s: nr.Concat(-1, nr.Linear(s.features, s.hidden), nr.GRU(s.features, 3)), features),
+    "Concat of rows": Entry(lambda s: nr.Concat(0, nr.Tanh(), nr.Sigmoid()), features, is_row_wise=False),
+    "MapTable": Entry(
+        lambda s: nr.MapTable(nr.Sequential(nr.Linear(s.features, s.hidden), nr.Dropout(0.3))),
+        table(features, features),
+        is_exact=False,
+    ),
     "ParallelTable": Entry(
         lambda s: nr.ParallelTable(nr.LookupTable(LETTERS, 3), nr.RNN(s.features, s.hidden)), table(letters, features)
     ),

@@ -1,29 +1,137 @@
 """Modules without a memory of earlier steps."""
 
-from numrnn.layers.activation import ReLU, Sigmoid, Tanh
-from numrnn.layers.add import Add
+from numrnn.layers.activation import (
+    ELU,
+    Abs,
+    Clamp,
+    Clip,
+    Exp,
+    HardShrink,
+    HardTanh,
+    LeakyReLU,
+    Log,
+    LogSigmoid,
+    Power,
+    ReLU,
+    ReLU6,
+    Sigmoid,
+    SoftPlus,
+    SoftShrink,
+    SoftSign,
+    Sqrt,
+    Square,
+    Tanh,
+    TanhShrink,
+    Threshold,
+)
+from numrnn.layers.arithmetic import Add, AddConstant, CMul, Mul, MulConstant, PReLU, SAdd
 from numrnn.layers.dropout import Dropout
-from numrnn.layers.identity import Identity
-from numrnn.layers.linear import Linear
+from numrnn.layers.identity import CopyGrad, Identity, ZeroGrad
+from numrnn.layers.linear import Linear, LinearNoBias
 from numrnn.layers.log_softmax import LogSoftMax
-from numrnn.layers.lookup_table import LookupTable
-from numrnn.layers.table_arithmetic import CAddTable, CMulTable, CSubTable
-from numrnn.layers.table_layers import FlattenTable, JoinTable, SelectTable
+from numrnn.layers.lookup_table import LookupTable, LookupTableMaskZero
+from numrnn.layers.normalization import BatchNormalization, LayerNormalization
+from numrnn.layers.products import MM, Bilinear, DotProduct, MixtureTable
+from numrnn.layers.shape import (
+    ArgMax,
+    Max,
+    Mean,
+    Min,
+    Narrow,
+    Padding,
+    Reshape,
+    Select,
+    Squeeze,
+    Sum,
+    Transpose,
+    Unsqueeze,
+    View,
+)
+from numrnn.layers.softmax import SoftMax, SoftMin
+from numrnn.layers.table_arithmetic import CAddTable, CDivTable, CMaxTable, CMinTable, CMulTable, CSubTable
+from numrnn.layers.table_layers import (
+    ExpandAs,
+    FlattenTable,
+    JoinTable,
+    NarrowTable,
+    ReverseTable,
+    SelectTable,
+    SplitTable,
+    ZipTable,
+)
 
 __all__ = [
+    "ELU",
+    "MM",
+    "Abs",
     "Add",
+    "AddConstant",
+    "ArgMax",
+    "BatchNormalization",
+    "Bilinear",
     "CAddTable",
+    "CDivTable",
+    "CMaxTable",
+    "CMinTable",
+    "CMul",
     "CMulTable",
     "CSubTable",
+    "Clamp",
+    "Clip",
+    "CopyGrad",
+    "DotProduct",
     "Dropout",
+    "Exp",
+    "ExpandAs",
     "FlattenTable",
+    "HardShrink",
+    "HardTanh",
     "Identity",
     "JoinTable",
+    "LayerNormalization",
+    "LeakyReLU",
     "Linear",
+    "LinearNoBias",
+    "Log",
+    "LogSigmoid",
     "LogSoftMax",
     "LookupTable",
+    "LookupTableMaskZero",
+    "Max",
+    "Mean",
+    "Min",
+    "MixtureTable",
+    "Mul",
+    "MulConstant",
+    "Narrow",
+    "NarrowTable",
+    "PReLU",
+    "Padding",
+    "Power",
     "ReLU",
+    "ReLU6",
+    "Reshape",
+    "ReverseTable",
+    "SAdd",
+    "Select",
     "SelectTable",
     "Sigmoid",
+    "SoftMax",
+    "SoftMin",
+    "SoftPlus",
+    "SoftShrink",
+    "SoftSign",
+    "SplitTable",
+    "Sqrt",
+    "Square",
+    "Squeeze",
+    "Sum",
     "Tanh",
+    "TanhShrink",
+    "Threshold",
+    "Transpose",
+    "Unsqueeze",
+    "View",
+    "ZeroGrad",
+    "ZipTable",
 ]

@@ -32,6 +32,14 @@ def check_index_range(owner: object, indices: np.ndarray, stop: int, what: str) 
         raise IndexError(complaint(owner, f"{what} {worst}", f"integers from 0 to {stop - 1}"))
 
 
+def check_axis(owner: object, value: Any, axis: int) -> None:
+    """Raise an error unless `value` is one array that has this axis."""
+    if not isinstance(value, np.ndarray | np.generic):
+        raise TypeError(complaint(owner, describe(value), "one array"))
+    if not -value.ndim <= axis < value.ndim:
+        raise ValueError(complaint(owner, describe(value), f"an array that has an axis {axis}"))
+
+
 def compact(array: np.ndarray) -> np.ndarray:
     """Return `array` C-contiguous and writeable, copied only if it is not.
 

@@ -25,6 +25,11 @@ class Dropout(Module):
     ----------
     p : float
         Probability of an element to be dropped, 0 <= p < 1.
+    lazy : bool
+        Whether one mask serves all steps of a sequence, until `forget` (variational dropout, Gal and Ghahramani
+        2016); otherwise every step draws its own.
+    mono : bool
+        Whether one row of the mask serves the whole batch.
     rng : numpy.random.Generator or int, optional
         Where the masks are drawn from; without it, a stream of its own from `numrnn.seed`.
 
@@ -52,38 +57,74 @@ class Dropout(Module):
     # A sequence draws the numbers that its steps would draw one after the other.
     row_wise = True
 
-    def __init__(self, p: float = 0.5, rng: np.random.Generator | int | None = None) -> None:
+    def __init__(
+        self, p: float = 0.5, lazy: bool = False, mono: bool = False, rng: np.random.Generator | int | None = None
+    ) -> None:
         super().__init__()
         if not 0 <= p < 1:
             raise ValueError(complaint("Dropout", f"p={p!r}", "a probability, 0 <= p < 1"))
         self.p = float(p)
+        self.lazy, self.mono = bool(lazy), bool(mono)
         self.rng = generator(rng)
         self.noise: np.ndarray | None = None
+        self._lasting: np.ndarray | None = None  # the mask of a lazy one, until it is told to forget
 
     def check_input(self, input: Any) -> None:
-        """Expect one float array of any shape."""
+        """Expect one float array of any shape; for a lazy one, that of the steps before."""
         check_float_array(self, input)
+        self._check_lasting(input.shape)
+
+    def _check_lasting(self, shape: tuple[int, ...]) -> None:
+        if self._lasting is not None and self.is_training and self._shape(shape) != self._lasting.shape:
+            expects = f"the shape of the mask that serves all steps, {self._lasting.shape}"
+            raise ValueError(complaint(self, f"a step of shape {shape}", expects, "forget() starts a new sequence"))
+
+    def _shape(self, step: tuple[int, ...]) -> tuple[int, ...]:
+        """Return the shape of the mask of a step."""
+        return (1, *step[1:]) if self.mono and len(step) > 1 else step
 
     def update_output(self, input: np.ndarray) -> np.ndarray:
         """Draw a mask and multiply with it."""
+        return self._drop(input, input.shape, ())
+
+    def forward_sequence(self, input: np.ndarray) -> np.ndarray:
+        """Return the outputs of all steps of `(time, ...)`, with the masks that the steps would have."""
+        check_float_array(self, input)
+        self._check_lasting(input.shape[1:])
+        return self._drop(input, input.shape[1:], input.shape[:1])
+
+    def _drop(self, input: np.ndarray, step: tuple[int, ...], time: tuple[int, ...]) -> np.ndarray:
         if not self.is_training:
             self.noise = None
             return np.array(input)
-        kept = np.asarray(self.rng.random(input.shape, input.dtype)) >= self.p
-        self.noise = kept * input.dtype.type(1 / (1 - self.p))
+        if not self.lazy:
+            self.noise = self._drawn((*time, *self._shape(step)), input.dtype)
+        elif self._lasting is None or self._lasting.dtype != input.dtype:
+            self.noise = self._lasting = self._drawn(self._shape(step), input.dtype)
+        else:
+            self.noise = self._lasting
         return np.asarray(input * self.noise)
+
+    def _drawn(self, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+        kept = np.asarray(self.rng.random(shape, dtype)) >= self.p
+        return kept * dtype.type(1 / (1 - self.p))
 
     def update_grad_input(self, input: np.ndarray, grad_output: np.ndarray) -> np.ndarray:
         """Multiply with the same mask."""
         return np.array(grad_output) if self.noise is None else np.asarray(grad_output * self.noise)
 
+    def forget(self, rows: Any = None) -> None:
+        """Let the next step draw a new mask; for some rows of the batch, which share it with the others, do nothing."""
+        if rows is None:
+            self._lasting = None
+
     def _snapshot(self) -> Any:
-        return super()._snapshot(), self.rng.bit_generator.state
+        return super()._snapshot(), self._lasting, self.rng.bit_generator.state
 
     def _rollback(self, snapshot: Any) -> None:
-        rest, self.rng.bit_generator.state = snapshot
+        rest, self._lasting, self.rng.bit_generator.state = snapshot
         super()._rollback(rest)
 
     def describe_arguments(self) -> str:
         """Return what stands between the parentheses of `repr`."""
-        return f"p={self.p}"
+        return f"p={self.p}" + ", lazy=True" * self.lazy + ", mono=True" * self.mono

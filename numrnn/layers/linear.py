@@ -95,3 +95,24 @@ class Linear(Module):
     def describe_arguments(self) -> str:
         """Return the sizes."""
         return f"{self.input_size} -> {self.output_size}"
+
+
+class LinearNoBias(Linear):
+    """Linear map `y = W x` of the last axis.
+
+    Parameters
+    ----------
+    input_size, output_size : int
+        Numbers of features.
+    rng : numpy.random.Generator or int, optional
+        See `Linear`.
+
+    Examples
+    --------
+    >>> import numpy as np, numrnn as nr
+    >>> nr.LinearNoBias(4, 6)(np.zeros((3, 4), "float32")).shape
+    (3, 6)
+    """
+
+    def __init__(self, input_size: int, output_size: int, rng: Any = None) -> None:
+        super().__init__(input_size, output_size, bias=False, rng=rng)

@@ -1,4 +1,4 @@
-"""Table arithmetic: sums, differences and products of the arrays of a table, element by element."""
+"""Table arithmetic: sums, products, maxima and the like of the arrays of a table, element by element."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from numrnn.layers.table_layers import TableLayer
 
 
 class ArithmeticTable(TableLayer):
-    """A sum, difference or product of float arrays of one shape."""
+    """An operation on float arrays of one shape."""
 
     def check_input(self, input: Any) -> None:
         """Expect a table of float arrays of one shape and element type."""
@@ -44,7 +44,17 @@ class CAddTable(ArithmeticTable):
         return [grad_output.copy() for _ in input]
 
 
-class CSubTable(ArithmeticTable):
+class PairTable(ArithmeticTable):
+    """An operation on two float arrays of one shape."""
+
+    def check_input(self, input: Any) -> None:
+        """Expect a table of exactly two float arrays of one shape and element type."""
+        super().check_input(input)
+        if len(input) != 2:
+            raise ValueError(complaint(self, describe(input), "a table of exactly 2 arrays"))
+
+
+class CSubTable(PairTable):
     """Subtract the second of two arrays from the first.
 
     Examples
@@ -53,12 +63,6 @@ class CSubTable(ArithmeticTable):
     >>> nr.CSubTable()([np.array([1.0, 2.0]), np.array([10.0, 20.0])]).tolist()
     [-9.0, -18.0]
     """
-
-    def check_input(self, input: Any) -> None:
-        """Expect a table of exactly two float arrays of one shape and element type."""
-        super().check_input(input)
-        if len(input) != 2:
-            raise ValueError(complaint(self, describe(input), "a table of exactly 2 arrays"))
 
     def update_output(self, input: Any) -> np.ndarray:
         """Subtract."""
@@ -96,3 +100,71 @@ class CMulTable(ArithmeticTable):
             before[k] = before[k] * after
             after = after * input[k]
         return before
+
+
+class CDivTable(PairTable):
+    """Divide the first of two arrays by the second, element by element.
+
+    Examples
+    --------
+    >>> import numpy as np, numrnn as nr
+    >>> nr.CDivTable()([np.array([1.0, 6.0]), np.array([2.0, 3.0])]).tolist()
+    [0.5, 2.0]
+    """
+
+    def update_output(self, input: Any) -> np.ndarray:
+        """Divide."""
+        return np.asarray(input[0] / input[1])
+
+    def update_grad_input(self, input: Any, grad_output: np.ndarray) -> list[np.ndarray]:
+        """Divide the gradient; for the divisor, multiply it with minus the quotient, too."""
+        share = np.asarray(grad_output / input[1])
+        return [share, np.asarray(-share * (input[0] / input[1]))]
+
+
+class _ChoiceTable(ArithmeticTable):
+    """One of the arrays, element by element. The gradient goes to the first of those that are chosen."""
+
+    def update_grad_input(self, input: Any, grad_output: np.ndarray) -> list[np.ndarray]:
+        """Give the gradient to the array that was chosen."""
+        chosen = self._choice(np.stack(input))
+        return [np.where(chosen == k, grad_output, grad_output.dtype.type(0)) for k in range(len(input))]
+
+    def _choice(self, stacked: np.ndarray) -> np.ndarray:
+        raise NotImplementedError
+
+
+class CMaxTable(_ChoiceTable):
+    """The largest of the arrays of a table, element by element; where several are, the first gets the gradient.
+
+    Examples
+    --------
+    >>> import numpy as np, numrnn as nr
+    >>> nr.CMaxTable()([np.array([1.0, 6.0]), np.array([2.0, 3.0])]).tolist()
+    [2.0, 6.0]
+    """
+
+    def update_output(self, input: Any) -> np.ndarray:
+        """Take the largest."""
+        return np.asarray(np.max(input, axis=0))
+
+    def _choice(self, stacked: np.ndarray) -> np.ndarray:
+        return stacked.argmax(0)
+
+
+class CMinTable(_ChoiceTable):
+    """The smallest of the arrays of a table, element by element; where several are, the first gets the gradient.
+
+    Examples
+    --------
+    >>> import numpy as np, numrnn as nr
+    >>> nr.CMinTable()([np.array([1.0, 6.0]), np.array([2.0, 3.0])]).tolist()
+    [1.0, 3.0]
+    """
+
+    def update_output(self, input: Any) -> np.ndarray:
+        """Take the smallest."""
+        return np.asarray(np.min(input, axis=0))
+
+    def _choice(self, stacked: np.ndarray) -> np.ndarray:
+        return stacked.argmin(0)

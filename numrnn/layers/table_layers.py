@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from numrnn.errors import complaint, describe
-from numrnn.layers.arrays import is_index
+from numrnn.layers.arrays import check_axis, is_index
 from numrnn.module import Module
-from numrnn.table import copy_gradient, copy_table, is_table, leaves, map_table
+from numrnn.table import copy_gradient, copy_table, is_table, leaves, map_table, zero_gradient
 
 
 class TableLayer(Module):
@@ -123,7 +123,8 @@ class SelectTable(TableLayer):
         """Give the element the gradient and the others zeros."""
         chosen = self.index % len(input)
         return [
-            copy_gradient(element, grad_output) if k == chosen else _zeros(element) for k, element in enumerate(input)
+            copy_gradient(element, grad_output) if k == chosen else zero_gradient(element)
+            for k, element in enumerate(input)
         ]
 
     def describe_arguments(self) -> str:
@@ -152,5 +153,173 @@ class FlattenTable(TableLayer):
         return map_table(lambda leaf: copy_gradient(leaf, next(gradients)), input)
 
 
-def _zeros(table: Any) -> Any:
-    return map_table(lambda leaf: None if is_index(leaf) else np.zeros(leaf.shape, leaf.dtype), table)
+class NarrowTable(TableLayer):
+    """Pick consecutive elements of a table; the gradients of the others are zero.
+
+    Parameters
+    ----------
+    offset : int
+        The first one, from 0.
+    length : int
+        How many.
+
+    Examples
+    --------
+    >>> import numpy as np, numrnn as nr
+    >>> nr.NarrowTable(1, 2)([np.zeros(1), np.ones(1), np.ones(2)])
+    [array([1.]), array([1., 1.])]
+    """
+
+    def __init__(self, offset: int, length: int = 1) -> None:
+        super().__init__()
+        if offset < 0 or length < 1:
+            got = f"offset={offset}, length={length}"
+            raise ValueError(complaint("NarrowTable", got, "an offset of at least 0 and a length of at least 1"))
+        self.offset, self.length = int(offset), int(length)
+
+    def check_input(self, input: Any) -> None:
+        """Expect a table that is long enough."""
+        super().check_input(input)
+        if len(input) < self.offset + self.length:
+            expects = f"a table of at least {self.offset + self.length} elements"
+            raise ValueError(complaint(self, describe(input), expects))
+
+    def update_output(self, input: Any) -> list[Any]:
+        """Copy the elements."""
+        return copy_table(input[self.offset : self.offset + self.length])
+
+    def update_grad_input(self, input: Any, grad_output: Any) -> list[Any]:
+        """Give the elements their gradients and the others zeros."""
+        gradients = [zero_gradient(element) for element in input]
+        for k, gradient in enumerate(grad_output):
+            gradients[self.offset + k] = copy_gradient(input[self.offset + k], gradient)
+        return gradients
+
+    def describe_arguments(self) -> str:
+        """Return the arguments."""
+        return f"{self.offset}, {self.length}"
+
+
+class ReverseTable(TableLayer):
+    """Put the elements of a table in the reverse order.
+
+    Examples
+    --------
+    >>> import numpy as np, numrnn as nr
+    >>> nr.ReverseTable()([np.zeros(1), np.ones(2)])
+    [array([1., 1.]), array([0.])]
+    """
+
+    def update_output(self, input: Any) -> list[Any]:
+        """Copy the elements, last first."""
+        return copy_table(input[::-1])
+
+    def update_grad_input(self, input: Any, grad_output: Any) -> list[Any]:
+        """Turn the gradients around, too."""
+        return copy_gradient(input, grad_output[::-1])
+
+
+class ZipTable(TableLayer):
+    """Turn a table of tables inside out: `[[a1, a2], [b1, b2]]` into `[[a1, b1], [a2, b2]]`.
+
+    Raises
+    ------
+    ValueError
+        In forward, if the inner tables differ in length.
+
+    Examples
+    --------
+    >>> import numpy as np, numrnn as nr
+    >>> a, b = np.zeros(1), np.ones(2)
+    >>> nr.ZipTable()([[a, a], [b, b]])
+    [[array([0.]), array([1., 1.])], [array([0.]), array([1., 1.])]]
+    """
+
+    def check_input(self, input: Any) -> None:
+        """Expect a table of tables of one length."""
+        super().check_input(input)
+        if not all(is_table(element) and len(element) == len(input[0]) and element for element in input):
+            raise ValueError(complaint(self, describe(input), "a table of tables of one length"))
+
+    def update_output(self, input: Any) -> list[list[Any]]:
+        """Copy the arrays into their new places."""
+        return [copy_table(elements) for elements in zip(*input, strict=True)]
+
+    def update_grad_input(self, input: Any, grad_output: Any) -> list[Any]:
+        """Turn the gradients inside out again."""
+        return [copy_gradient(*pair) for pair in zip(input, map(list, zip(*grad_output, strict=True)), strict=True)]
+
+
+class SplitTable(Module):
+    """Split an array along an axis into a table of arrays, which lack that axis.
+
+    Parameters
+    ----------
+    axis : int
+        The axis. Counted from the end, it means the same for one sample, a batch and a whole sequence; counted from
+        0, it is an axis of one step.
+
+    Examples
+    --------
+    >>> import numpy as np, numrnn as nr
+    >>> [part.shape for part in nr.SplitTable(0)(np.zeros((2, 3, 4)))]
+    [(3, 4), (3, 4)]
+    """
+
+    def __init__(self, axis: int) -> None:
+        super().__init__()
+        self.axis = int(axis)
+
+    @property
+    def row_wise(self) -> bool:  # type: ignore[override]
+        """Whether the axis stays where it is under further leading axes."""
+        return self.axis < 0
+
+    def check_input(self, input: Any) -> None:
+        """Expect an array that has this axis, of at least one element."""
+        check_axis(self, input, self.axis)
+        if input.shape[self.axis] == 0:
+            raise ValueError(complaint(self, describe(input), f"an array with something along axis {self.axis}"))
+
+    def update_output(self, input: np.ndarray) -> list[np.ndarray]:
+        """Copy the parts."""
+        return [np.array(part, order="C") for part in np.moveaxis(input, self.axis, 0)]
+
+    def update_grad_input(self, input: np.ndarray, grad_output: Any) -> np.ndarray | None:
+        """Join the gradients again."""
+        return None if is_index(input) else np.stack(grad_output, axis=self.axis)
+
+    def describe_arguments(self) -> str:
+        """Return what stands between the parentheses of `repr`."""
+        return f"axis={self.axis}"
+
+
+class ExpandAs(TableLayer):
+    """Of a table of two arrays, broadcast the second to the shape of the first.
+
+    Examples
+    --------
+    >>> import numpy as np, numrnn as nr
+    >>> nr.ExpandAs()([np.zeros((2, 3)), np.array([[1.0], [2.0]])]).tolist()
+    [[1.0, 1.0, 1.0], [2.0, 2.0, 2.0]]
+    """
+
+    def check_input(self, input: Any) -> None:
+        """Expect two arrays with as many axes, whose sizes are equal or 1 in the second."""
+        super().check_input(input)
+        if len(input) != 2 or any(is_table(element) or is_index(element) for element in input):
+            raise ValueError(complaint(self, describe(input), "a table of exactly 2 float arrays"))
+        like, small = input
+        pairs = zip(like.shape, small.shape, strict=False)
+        if like.ndim != small.ndim or any(size not in (1, wanted) for wanted, size in pairs):
+            raise ValueError(complaint(self, describe(input), f"a second array that fits the shape {like.shape}"))
+
+    def update_output(self, input: Any) -> np.ndarray:
+        """Broadcast."""
+        return np.array(np.broadcast_to(input[1], input[0].shape))
+
+    def update_grad_input(self, input: Any, grad_output: np.ndarray) -> list[np.ndarray]:
+        """Add up what was repeated."""
+        like, small = input
+        axes = tuple(k for k in range(like.ndim) if small.shape[k] != like.shape[k])
+        return [np.zeros_like(like), np.array(grad_output.sum(axes, keepdims=True)).reshape(small.shape)]

@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 
 from numrnn.errors import complaint
-from numrnn.layers import CAddTable, Sigmoid
-from numrnn.layers.add import Add
+from numrnn.layers import Add, CAddTable, Sigmoid
 from numrnn.module import Module
 from numrnn.recurrent.composite import CompositeRecurrent
 from numrnn.recurrent.lowering import LoweredRecurrence, has_equations, lowered

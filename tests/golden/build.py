@@ -73,6 +73,40 @@ def _make_from(kind: str, children: list[Any], rest: dict[str, Any]) -> Any:
             return make(kind, rest.pop("size"), **rest)
         case "Dropout" | "JoinTable" | "ClassNLLCriterion" | "MSECriterion" | "SequencerCriterion":
             return make(kind, *children, **rest)
+        case "Bilinear":
+            return make(kind, *(rest.pop(name) for name in ("input_size_1", "input_size_2", "output_size")), **rest)
+        case "LinearNoBias":
+            return make(kind, rest.pop("input_size"), rest.pop("output_size"), **rest)
+        case "LookupTableMaskZero":
+            return make(kind, rest.pop("index_count"), rest.pop("output_size"), **rest)
+        case "CMul" | "LayerNormalization" | "BatchNormalization":
+            return make(kind, rest.pop("size"), **rest)
+        case "Clamp" | "Clip" | "HardShrink" | "SoftShrink" | "Threshold" | "Power" | "AddConstant" | "MulConstant":
+            return make(kind, **rest)
+        case "SAdd":
+            return make(kind, **rest)
+        case "MM":
+            return make(kind, **{name: value == "true" for name, value in rest.items()})
+        case "Max" | "Min" | "Mean" | "Sum" | "SplitTable" | "Unsqueeze":
+            return make(kind, axis=rest.pop("dimension") - 1, **{name: True for name in rest})
+        case "Padding":
+            axis = rest.pop("dimension") - 1 - rest.pop("dimensions_of_a_sample")
+            return make(kind, axis=axis, **rest)
+        case "Select" | "Narrow":
+            index = rest.pop("index")
+            position = index if index < 0 else index - 1
+            return make(kind, rest.pop("dimension") - 1, position, **rest)
+        case "NarrowTable":
+            return make(kind, rest.pop("index") - 1, **rest)
+        case "Reshape" | "View":
+            sizes = rest.pop("sizes")
+            return make(kind, *(sizes if isinstance(sizes, list) else [sizes]), **rest)
+        case "Transpose":
+            return make(kind, *((a - 1, b - 1) for a, b in rest.pop("pairs")), **rest)
+        case "Concat":
+            return require(kind)(rest.pop("dimension") - 1, *children, **rest)
+        case "MapTable":
+            return make(kind, *children, **rest)
     if not children and not rest:
         return make(kind)
     require(kind)
@@ -90,6 +124,8 @@ def with_parameters(module: nr.Module, values: list[np.ndarray]) -> nr.Module:
     """Return the module in float64, with these parameters and gradients of zero."""
     module.astype("float64")
     parameters = module.parameters()[0]
+    if isinstance(module, nr.MapTable):  # the original has a copy of the parameters for every element
+        values = values[: len(parameters)]
     assert [parameter.shape for parameter in parameters] == [value.shape for value in values]
     for parameter, value in zip(parameters, values, strict=True):
         parameter[...] = value

@@ -112,11 +112,17 @@ class Case:
 
     def _check_parameters(self, end: str) -> None:
         parameters, gradients = self._subject.parameters()
+        if isinstance(self._subject, nr.MapTable):  # the original has a copy of the parameters for every element
+            parameters, gradients = (arrays * self._elements() for arrays in (parameters, gradients))
         if self._has(f"grad_param{end}"):
             assert_same(f"grad_param{end}", gradients, self._all(f"grad_param{end}"))
         if self._has(f"param_after{end}"):
             self._subject.update_parameters(self._meta["update_rate"])
             assert_same(f"param_after{end}", parameters, self._all(f"param_after{end}"))
+
+    def _elements(self) -> int:
+        """Return how many elements the input table has."""
+        return len(self._value("input"))
 
     def _run_criterion(self) -> None:
         input, target = self._value("input"), self._value("target")

@@ -54,6 +54,10 @@ def _module(name: str, kind: str, args: list[Any]) -> Description:
             return lookup(count, size, padding_value=padding, max_norm=max_norm, norm_type=norm_type)
         case "Add", [size]:
             return of(kind, size=size)
+        case "Transpose", pairs:
+            return of(kind, pairs=[[int(axis) for axis in pair.strip("{}").split(",")] for pair in pairs])
+        case "View", sizes:
+            return of(kind, sizes=sizes)
         case "Dropout", [p]:
             return of(kind, p=p)
         case "JoinTable", [dimension, dimensions_of_a_sample]:
@@ -78,9 +82,53 @@ def _module(name: str, kind: str, args: list[Any]) -> Description:
             sequencer = of("Sequencer", children=[sized("GRU", d, h)])
             last = [of("SelectTable", index=-1), sized("Linear", h, 2), of("LogSoftMax")]
             return of(kind, children=[of("SplitTable", dimension=1), sequencer, *last])
-        case _, []:
+        case _, [] if kind not in CHILDREN:
             return of(kind)
+    if kind in CHILDREN:
+        return of(kind, children=CHILDREN[kind](d, h), **({"dimension": args[0]} if kind == "Concat" else {}))
+    if kind in ARGUMENTS:
+        return of(kind, **dict(zip(ARGUMENTS[kind], args, strict=False)))
     return of(kind, args=args)
+
+
+ARGUMENTS = {
+    "AddConstant": ["constant"],
+    "Bilinear": ["input_size_1", "input_size_2", "output_size"],
+    "CMul": ["size"],
+    "Clamp": ["min_value", "max_value"],
+    "Clip": ["min_value", "max_value"],
+    "HardShrink": ["size"],
+    "LayerNormalization": ["size"],
+    "BatchNormalization": ["size"],
+    "Linear": ["input_size", "output_size"],
+    "LinearNoBias": ["input_size", "output_size"],
+    "LookupTableMaskZero": ["index_count", "output_size"],
+    "MM": ["trans_a", "trans_b"],
+    "Max": ["dimension"],
+    "Mean": ["dimension"],
+    "Min": ["dimension"],
+    "MulConstant": ["constant"],
+    "Narrow": ["dimension", "index", "length"],
+    "NarrowTable": ["index", "length"],
+    "Padding": ["dimension", "pad", "dimensions_of_a_sample", "value"],
+    "Power": ["exponent"],
+    "Reshape": ["sizes"],
+    "SAdd": ["addend", "negate"],
+    "Select": ["dimension", "index"],
+    "SeqReverseSequence": ["dimension"],
+    "SoftShrink": ["size"],
+    "SplitTable": ["dimension"],
+    "Sum": ["dimension", "size_average"],
+    "Threshold": ["threshold", "value"],
+    "Unsqueeze": ["dimension"],
+}
+"""What a case's arguments are called, in their order."""
+
+CHILDREN = {
+    "Concat": lambda d, h: [sized("Linear", d, h), sized("Linear", d, d)],
+    "MapTable": lambda d, h: [sized("Linear", d, h)],
+}
+"""What the containers are made of, that cases describe in words only."""
 
 
 def _cell_options(name: str, args: list[Any]) -> Description:
