@@ -453,6 +453,22 @@ class Module:
         """
         self._or_undo(lambda reward: [child.reinforce(reward) for child in self._children.values()], reward)
 
+    def set_masks(self, mask: Any = None, reset: Any = None, zero: Any = None) -> None:
+        """Give masks to all recurrent modules in here; see `AbstractRecurrent.set_masks`."""
+        for child in self._children.values():
+            child.set_masks(mask, reset, zero)
+
+    def set_zero_mask(self, mask: Any) -> None:
+        """Say which rows are padding at which of the coming steps, as in the original.
+
+        Parameters
+        ----------
+        mask : array of bool, or None
+            True for padding, `(time, batch)`: see `zero` of `AbstractRecurrent.set_masks`. None (or False) takes it
+            back.
+        """
+        self.set_masks(zero=None if mask is None or mask is False else mask)
+
     def clone(self) -> Module:
         """Return a copy with parameters of its own."""
         return copy.deepcopy(self)

@@ -5,6 +5,9 @@ this folder.
 """
 
 from numrnn.equations.symbols import (
+    dropout as dropout,
+)
+from numrnn.equations.symbols import (
     exp as exp,
 )
 from numrnn.equations.symbols import (

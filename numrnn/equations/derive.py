@@ -194,7 +194,7 @@ class Program:
                     partials = OPERATIONS[value.name].derivative(value, *value.arguments)
                     for argument, partial in zip(value.arguments, partials, strict=True):
                         contribution = gradients[value] * partial
-                        if argument.kind != "constant" and not contribution.is_number(0.0):
+                        if argument.kind not in ("constant", "mask") and not contribution.is_number(0.0):
                             known = gradients.get(argument)
                             gradients[argument] = contribution if known is None else known + contribution
             block.gradients = {v: gradients[v] for v in block.inputs if v in gradients}

@@ -53,6 +53,8 @@ class _Names:
                 name = value.name if parts == 1 else f"{value.name}{value.part}"
             elif value.kind == "vector":
                 name = f"w_{value.name}"
+            elif value.kind == "mask":
+                name = f"mask_{value.name}"
             elif value.kind == "seed":
                 name = f"grad_{self[value.arguments[0]]}"
             else:

@@ -21,8 +21,8 @@ class Value:
     """A quantity in the equations.
 
     `kind` is "operation" (element-wise, on `arguments`), or what the quantity is otherwise: "input", "state",
-    "linear" (a part of a linear map's result), "vector" (a parameter with one number a channel), "constant", "seed"
-    (an incoming gradient).
+    "linear" (a part of a linear map's result), "vector" (a parameter with one number a channel), "mask" (what is
+    dropped, the same at all steps of a sequence), "constant", "seed" (an incoming gradient).
     """
 
     trace: Trace
@@ -103,6 +103,7 @@ class Trace:
     sizes: dict[str, int]
     maps: dict[str, LinearMap] = field(default_factory=dict)
     vectors: dict[str, Value] = field(default_factory=dict)
+    masks: dict[str, Value] = field(default_factory=dict)
     parameters: list[tuple[str, tuple[int, ...]]] = field(default_factory=list)
     """(name, shape) in the order in which the equations mention them."""
     _interned: dict[tuple, Value] = field(default_factory=dict)
@@ -278,6 +279,33 @@ def peephole(name: str, value: Value) -> Value:
     trace.parameters.append((f"{name}_peephole", (trace.sizes[value.size],)))
     trace.vectors[name] = trace.value("vector", name, size=value.size)
     return trace.vectors[name] * value
+
+
+def dropout(name: str, value: Value) -> Value:
+    """Return `value` with some of its channels dropped, the same at all steps of a sequence, inside a cell's equations.
+
+    In training mode a channel is 0 with the cell's probability `p`, else multiplied by `1 / (1 - p)`; in evaluate mode
+    all channels are as they are. Every `dropout` has masks of its own, one for each row of the batch.
+
+    Raises
+    ------
+    TypeError
+        If the name is no identifier, or `value` no symbol with channels.
+    ValueError
+        If the name was used before.
+
+    References
+    ----------
+    Gal and Ghahramani (2016), A theoretically grounded application of dropout in recurrent neural networks.
+    """
+    _check_name(name, "dropout")
+    trace = _check(value, f"dropout({name!r})").trace
+    if name in trace.masks:
+        raise ValueError(f"dropout({name!r}): got a name used before; expects a name of its own for every dropout")
+    if value.size is None:
+        raise TypeError(f"dropout({name!r}): got a number; expects a symbol with channels")
+    trace.masks[name] = trace.value("mask", name, size=value.size)
+    return value * trace.masks[name]
 
 
 def _element_function(name: str, formula: str, count: int = 1):

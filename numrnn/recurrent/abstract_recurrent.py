@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from numrnn.errors import complaint, describe
+from numrnn.kernels.cpu import masking
 from numrnn.module import Module
 from numrnn.table import Array, is_table, leaves, length_of, map_table, stack_steps, step_of
 
@@ -32,7 +33,15 @@ class AbstractRecurrent(Module):
     """
 
     keeps_steps = True
-    progress: tuple[str, ...] = ("step", "_state", "_gone_back", "_accumulated", "_grad_state", "_grad_states")
+    progress: tuple[str, ...] = (
+        "step",
+        "_state",
+        "_gone_back",
+        "_accumulated",
+        "_grad_state",
+        "_grad_states",
+        "_flags_used",
+    )
     """Names of the attributes that tell how far a sequence has come; subclasses add theirs."""
 
     def __init__(self, rho: int) -> None:
@@ -40,6 +49,8 @@ class AbstractRecurrent(Module):
         self.rho = self._checked_rho(rho)
         self._start_state: list[Any] | None = None
         self._last_gradient: list[Any] | None = None
+        self._zeros_are_padding = False
+        self._flags: Array | None = None  # (time, batch) of the coming steps, see `kernels.cpu.masking`
         self._clear()
 
     def _checked_rho(self, rho: int) -> int:
@@ -49,6 +60,7 @@ class AbstractRecurrent(Module):
 
     def _clear(self) -> None:
         self.step = 1
+        self._flags_used = 0  # steps that have taken their row of flags
         self._state: list[Any] | None = None  # after the newest step; None at the start of a sequence
         self._records: list[Any] = []  # of the remembered steps, oldest first
         self._cuts: dict[int, Any] = {}  # step number: rows that started anew before it
@@ -59,6 +71,67 @@ class AbstractRecurrent(Module):
         self._gone_back = self._accumulated = 0  # steps that update_grad_input and acc_grad_parameters have done
         self._grad_state: list[Any] | None = None  # arriving from the step that was done last
         self._grad_states: dict[int, list[Any]] = {}  # by the number of the step after which the state is
+        self._cut_gradients: dict[int, list[Any]] = {}  # what rows that began anew have, by the number of their step
+
+    # ---- masks ---------------------------------------------------------------------------------------------------
+
+    def mask_zero(self, n_input_dims: int = 1) -> AbstractRecurrent:
+        """Take rows of the input that are all zero for padding; return the module.
+
+        On padding the output and the state are zero, so that the row begins anew at its next step, and no gradient
+        crosses. With masks given by `set_masks` or `set_zero_mask`, what the input holds plays no role.
+
+        Parameters
+        ----------
+        n_input_dims : int
+            Number of axes of a row's input. Only 1 is known.
+        """
+        if n_input_dims != 1:
+            raise ValueError(complaint(self, f"mask_zero({n_input_dims!r})", "1, the number of axes of a row's input"))
+        self._zeros_are_padding = True
+        return self
+
+    def trim_zero(self, n_input_dims: int = 1) -> AbstractRecurrent:
+        """Do as `mask_zero` does: padding at the end of a batch is not computed anyway."""
+        return self.mask_zero(n_input_dims)
+
+    def set_masks(self, mask: Any = None, reset: Any = None, zero: Any = None) -> None:
+        """Say which rows are treated apart at which of the coming steps, counted from the next start of a sequence.
+
+        Each argument is an array of booleans, `(time, batch)`, or `(time,)` for lone samples. What is in the padded
+        rows of an input or a gradient is never looked at. A call without arguments takes all masks back.
+
+        Parameters
+        ----------
+        mask : array, optional
+            Padding: the state, and with it the output, stays what it was.
+        reset : array, optional
+            The row begins anew at this step: the state before it is the start state, and no gradient crosses.
+        zero : array, optional
+            Padding: the state and the output are zero, so that the row begins anew at its next step.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If the arrays are not booleans of one shape. In forward, if a sequence has another batch size, or more
+            steps than the masks.
+        """
+        self._flags, self._flags_used = combined_flags(self, mask, reset, zero), 0
+        super().set_masks(mask, reset, zero)
+
+    def flags_for(self, input: Array, steps: int) -> Array | None:
+        """Return the flags `(steps, batch)` of the next steps, of this input `(steps, batch, D)`; None if all are 0."""
+        if self._flags is None:
+            if not self._zeros_are_padding:
+                return None
+            padding = ~input.reshape(*input.shape[:2], -1).any(-1)
+            return padding.astype(np.uint8) * masking.ZERO if padding.any() else None
+        flags = self._flags[self._flags_used : self._flags_used + steps]
+        if flags.shape != input.shape[:2]:
+            got = f"{steps} step(s) with a batch of {input.shape[1]}, after {self._flags_used} with masks"
+            expects = f"no more than the masks are for: {len(self._flags)} steps of {self._flags.shape[1]} rows"
+            raise ValueError(complaint(self, got, expects, "set_masks() takes the masks back"))
+        return np.ascontiguousarray(flags) if flags.any() else None
 
     # ---- what a subclass writes ----------------------------------------------------------------------------------
 
@@ -116,6 +189,7 @@ class AbstractRecurrent(Module):
         """Note that steps were made."""
         self._state = state
         self.step += len(records)
+        self._flags_used += len(records)
         if self.is_training:
             self._records += records
             del self._records[: -(self.rho + 1)]
@@ -147,7 +221,8 @@ class AbstractRecurrent(Module):
         number = self.step - self._gone_back  # of the step that was just done
         if number in self._cuts:
             grad_state = map_table(np.array, grad_state)
-            map_table(lambda gradient: _zero_rows(gradient, self._cuts[number]), grad_state)
+            rows = self._cuts[number]
+            self._cut_gradients[number] = map_table(lambda gradient: _taken_rows(gradient, rows), grad_state)
         self._grad_state = self._grad_states[number - 1] = grad_state
 
     def acc_grad_parameters(self, input: Any, grad_output: Any, scale: float = 1.0) -> None:
@@ -201,11 +276,14 @@ class AbstractRecurrent(Module):
             self._clear()
         elif self._state is not None:
             chosen = self._checked_rows(rows)
-            fresh = self._first_state(self._state_as_input())
-            self._state = map_table(np.array, self._state)
-            map_table(lambda state, start: state.__setitem__(chosen, start[chosen]), self._state, fresh)
-            self._cut(chosen)
+            self._begin_anew(chosen, self._first_state(self._state_as_input()))
         super().forget(rows)
+
+    def _begin_anew(self, rows: Array, fresh: list[Any]) -> None:
+        """Let some rows go on from a fresh state, without a gradient to what was before."""
+        self._state = map_table(np.array, self._state)
+        map_table(lambda state, start: state.__setitem__(rows, start[rows]), self._state, fresh)
+        self._cut(rows)
 
     def _state_as_input(self) -> Any:
         """Return something with the batch size of the current sequence, for `initial_state`."""
@@ -376,6 +454,27 @@ class AbstractRecurrent(Module):
         super()._rollback(rest)
 
 
-def _zero_rows(gradient: Any, rows: Array) -> None:
-    if gradient is not None:
-        gradient[rows] = 0
+def _taken_rows(gradient: Any, rows: Array) -> Any:
+    """Return the gradient of some rows, and set it to zero."""
+    if gradient is None:
+        return None
+    taken = gradient[rows]
+    gradient[rows] = 0
+    return taken
+
+
+def combined_flags(owner: object, mask: Any, reset: Any, zero: Any) -> Array | None:
+    """Return three masks as one array of flags, `(time, batch)`."""
+    flags: Array | None = None
+    for given, flag in ((mask, masking.HOLD), (reset, masking.RESET), (zero, masking.ZERO)):
+        if given is None:
+            continue
+        array = np.asarray(given)
+        if array.dtype != bool or array.ndim not in (1, 2):
+            expects = "masks that are arrays of booleans, (time, batch) or (time,)"
+            raise TypeError(complaint(owner, describe(array), expects))
+        array = array.reshape(len(array), -1)
+        if flags is not None and array.shape != flags.shape:
+            raise ValueError(complaint(owner, f"masks of shapes {flags.shape} and {array.shape}", "masks of one shape"))
+        flags = array * np.uint8(flag) | (np.uint8(0) if flags is None else flags)
+    return flags

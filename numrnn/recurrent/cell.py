@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -9,6 +11,7 @@ import numpy as np
 from numrnn.equations.derive import Program
 from numrnn.equations.symbols import Trace, Value
 from numrnn.errors import complaint, describe
+from numrnn.kernels.cpu import masking
 from numrnn.kernels.cpu.loop import CellLoop, Stepper, Tape, Weights
 from numrnn.kernels.cpu.memory import empty
 from numrnn.random import generator
@@ -17,6 +20,41 @@ from numrnn.table import Array, is_table
 
 EVALUATE_STEPS = 64
 """Steps of a sequence that are computed at once in evaluate mode: this bounds the memory of a long one."""
+
+
+@dataclass(frozen=True)
+class Joint:
+    """A parameter that holds several of the equations' parameters side by side.
+
+    Attributes
+    ----------
+    parts : tuple of str
+        Names of the equations' parameters. Matrices stand side by side along their last axis.
+    is_transposed : bool
+        Whether the parameter is the transpose of that.
+    """
+
+    parts: tuple[str, ...]
+    is_transposed: bool = False
+
+    def shape(self, shapes: dict[str, tuple[int, ...]]) -> tuple[int, ...]:
+        """Return the parameter's shape, given those of the parts."""
+        first = shapes[self.parts[0]]
+        whole = (*first[:-1], sum(shapes[part][-1] for part in self.parts))
+        return whole[::-1] if self.is_transposed else whole
+
+    def taken_apart(self, array: Array, shapes: dict[str, tuple[int, ...]]) -> dict[str, Array]:
+        """Return the parts; those of a parameter with several are contiguous copies."""
+        if len(self.parts) == 1 and not self.is_transposed:
+            return {self.parts[0]: array}
+        ends = np.cumsum([shapes[part][-1] for part in self.parts])
+        pieces = np.split(array.T if self.is_transposed else array, ends[:-1], axis=-1)
+        return {part: np.array(piece, order="C") for part, piece in zip(self.parts, pieces, strict=True)}
+
+    def put_together(self, parts: dict[str, Array], array: Array) -> None:
+        """Write the parts into the parameter."""
+        whole = np.concatenate([parts[part] for part in self.parts], axis=-1)
+        array[...] = whole.T if self.is_transposed else whole
 
 
 class Cell(AbstractRecurrent):
@@ -34,7 +72,17 @@ class Cell(AbstractRecurrent):
     rho : int
         How many steps, besides the newest, are remembered for `backward`.
     rng : numpy.random.Generator or int, optional
-        Where the initial weights come from; by default the library's seed.
+        Where the initial weights, and what is dropped, come from; by default the library's seed.
+    p : float
+        Probability with which `dropout` in the equations drops a channel.
+    mono : bool
+        Whether all rows of a batch drop the same channels.
+
+    Attributes
+    ----------
+    noise : list of array, or None
+        What each `dropout` multiplies with, in the order of the equations, `(batch, channels)`. It is drawn at the
+        start of a sequence in training mode, and stays until `forget`.
 
     Notes
     -----
@@ -60,21 +108,37 @@ class Cell(AbstractRecurrent):
     (3, 6)
     """
 
-    progress = (*AbstractRecurrent.progress, "_batch_shape")
+    progress = (*AbstractRecurrent.progress, "_batch_shape", "noise")
     states: tuple[str, ...] = ("h",)
     state_sizes: ClassVar[dict[str, str]] = {}
     """Name of the size of each state that does not have "hidden" channels."""
+    joint: ClassVar[dict[str, Joint]] = {}
+    """Parameters that hold several of the equations' side by side."""
 
-    def __init__(self, input_size: int, hidden_size: int | None = None, rho: int = 9999, rng: Any = None) -> None:
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int | None = None,
+        rho: int = 9999,
+        rng: Any = None,
+        p: float = 0.0,
+        mono: bool = False,
+    ) -> None:
         super().__init__(rho)
+        if not 0 <= p < 1:
+            raise ValueError(complaint(type(self).__name__, f"p = {p!r}", "a probability, 0 <= p < 1"))
+        self.p, self.mono = float(p), bool(mono)
         self.input_size = self._checked_size("input_size", input_size)
         self.hidden_size = self._checked_size("hidden_size", input_size if hidden_size is None else hidden_size)
         self._batch_shape: tuple[int, ...] = ()
         self._packed: dict[tuple[Any, bool], Weights] = {}  # by element type and direction (whether backward)
         self._stepper: Stepper | None = None  # for the next step in evaluate mode, if it is like the last one
-        for name, shape in self.program().trace.parameters:
-            self.add_parameter(name, np.zeros(shape, "float32"))
+        shapes = dict(self.program().trace.parameters)
+        for name, joint in self._layout().items():
+            self.add_parameter(name, np.zeros(joint.shape(shapes), "float32"))
         self.reset(rng)
+        if self.program().trace.masks:
+            self.rng = generator(rng)
 
     def equations(self, x: Value, *states: Value) -> Value | tuple[Value, ...]:
         """Return the new states from the input and the old states; subclasses write this."""
@@ -89,6 +153,8 @@ class Cell(AbstractRecurrent):
         draw = generator(rng)
         bound = 1.0
         for name, parameter in self._parameters.items():
+            if name.startswith("start_"):
+                continue
             if not name.endswith("_bias"):  # a bias follows the weight whose range it shares
                 bound = parameter.shape[-1] ** -0.5
             parameter[...] = draw.uniform(-bound, bound, parameter.shape)
@@ -98,6 +164,69 @@ class Cell(AbstractRecurrent):
         if isinstance(size, bool) or not isinstance(size, int | np.integer) or size < 1:
             raise ValueError(complaint(type(self).__name__, f"{name} = {size!r}", "a whole number >= 1"))
         return int(size)
+
+    # ---- parameters of several ------------------------------------------------------------------------------------
+
+    def _layout(self) -> dict[str, Joint]:
+        """Return of what each parameter is made, in order: where the equations mention the first part."""
+        owners = {part: name for name, joint in self.joint.items() for part in joint.parts}
+        layout: dict[str, Joint] = {}
+        for part, _ in self.program().trace.parameters:
+            name = owners.get(part, part)
+            layout[name] = self.joint.get(name) or Joint((part,))
+        return layout
+
+    def _parts(self, arrays: dict[str, Array]) -> dict[str, Array]:
+        """Return arrays by the names that the equations use; those of joint parameters are copies."""
+        if not self.joint:
+            return arrays
+        shapes = dict(self.program().trace.parameters)
+        parts: dict[str, Array] = {}
+        for name, joint in self._layout().items():
+            parts |= joint.taken_apart(arrays[name], shapes)
+        return parts
+
+    def _put_back(self, parts: dict[str, Array], arrays: dict[str, Array]) -> None:
+        """Write the parts of joint parameters back to the arrays."""
+        for name in self.joint:
+            self.joint[name].put_together(parts, arrays[name])
+
+    # ---- start states that are learned ---------------------------------------------------------------------------
+
+    def learn_start_state(self) -> Cell:
+        """Make the start state a parameter, `start_NAME` for each state, the same for all rows; return the cell.
+
+        It starts at zero. A start state set by `set_hidden_state` takes its place.
+
+        Examples
+        --------
+        >>> import numrnn as nr
+        >>> nr.GRU(4, 6).learn_start_state().start_h.tolist()
+        [0.0, 0.0, 0.0, 0.0, 0.0, 0.0]
+        """
+        if not self.learns_start_state:
+            for name, width in zip(self.states, self.state_widths(), strict=True):
+                self.add_parameter(f"start_{name}", np.zeros(width, self.dtype))
+        return self
+
+    @property
+    def learns_start_state(self) -> bool:
+        """Whether the start state is a parameter."""
+        return f"start_{self.states[0]}" in self._parameters
+
+    def _accumulate_start(self, gradients: Any, scale: float) -> None:
+        """Add gradients of start states, `(batch, channels)`, or of single rows of them."""
+        for name, gradient in zip(self.states, gradients, strict=True):
+            self._gradients[f"start_{name}"] += gradient.dtype.type(scale) * gradient.sum(0)
+
+    def _accumulate_starts(self, tape: Tape, number: int, scale: float) -> None:
+        """Add the gradients that start states receive with a tape, whose first step is the sequence's step `number`."""
+        if not self.learns_start_state or self._start_state is not None:
+            return
+        if number == 1:
+            self._accumulate_start([array[0] for array in tape.grad_states], scale)
+        elif number in self._cut_gradients:
+            self._accumulate_start(self._cut_gradients[number], scale)
 
     # ---- equations to kernels ------------------------------------------------------------------------------------
 
@@ -199,9 +328,27 @@ class Cell(AbstractRecurrent):
         return output
 
     def initial_state(self, input: Array) -> list[Array]:
-        """Return zeros for an input `(batch, features)`."""
-        sizes = self.sizes()
-        return [np.zeros((len(input), sizes[self.state_sizes.get(s, "hidden")]), self.dtype) for s in self.states]
+        """Return zeros for an input `(batch, features)`, or what was learned."""
+        shapes = [(len(input), width) for width in self.state_widths()]
+        if self.learns_start_state:
+            rows = [self._parameters[f"start_{name}"] for name in self.states]
+            return [np.array(np.broadcast_to(*pair)) for pair in zip(rows, shapes, strict=True)]
+        return [np.zeros(shape, self.dtype) for shape in shapes]
+
+    def _clear(self) -> None:
+        super()._clear()
+        self.noise: list[Array] | None = None
+
+    def _masks(self, batch: int) -> tuple[Array, ...]:
+        """Return what the equations drop, `(batch, channels)` each; draw it at the start of a sequence."""
+        masks, sizes = self.program().trace.masks.values(), self.sizes()
+        if not self.is_training:
+            return tuple(np.ones((batch, sizes[mask.size]), self.dtype) for mask in masks)
+        if self.noise is None:
+            drawn = [self.rng.random((1 if self.mono else batch, sizes[mask.size])) >= self.p for mask in masks]
+            self.noise = [kept * self.dtype.type(1 / (1 - self.p)) for kept in drawn]
+        shapes = [(batch, sizes[mask.size]) for mask in masks]
+        return tuple(np.array(np.broadcast_to(*pair), self.dtype) for pair in zip(self.noise, shapes, strict=True))
 
     def update_output(self, input: Array) -> Array:
         """Make one step."""
@@ -217,20 +364,41 @@ class Cell(AbstractRecurrent):
     def _run(self, input: Array) -> Array:
         """Run all steps of `(time, [batch,] D)` and return the outputs."""
         x = _batched(input)
-        state = self._state if self._state is not None else self._first_state(x[0])
+        flags = self.flags_for(x, len(x))
+        x = x if flags is None else _without_padding(x, flags)
         self._batch_shape = input.shape[1:-1]
-        chunk = len(x) if self.is_training else EVALUATE_STEPS
-        output = empty((*x.shape[:2], state[0].shape[-1]), self.dtype)
+        masks = self._masks(x.shape[1]) if self.program().trace.masks else ()
+        output = empty((*x.shape[:2], self.state_widths()[0]), self.dtype)
         is_continued = not self.is_training and self.step > 1 and len(x) == 1
         weights = self._packed_weights(again=not is_continued)
-        for first in range(0, len(x), chunk):
-            last = first + chunk
-            tape = self._loop().forward(weights, x[first:last], state, output[first:last])
-            state = [array[-1] for array in tape.states]
-        self._advance([(tape, t) for t in range(len(x))] if self.is_training else [None] * len(x), state)
-        if len(x) == 1 and not self.is_training:
-            self._stepper, self._stepper_input = Stepper(self._loop(), weights, x.shape[1]), (x.dtype, input.shape[1:])
+        for part in self._pieces(len(x), flags):
+            state = self._state if self._state is not None else self._first_state(x[0])
+            if flags is not None and self._state is not None and (flags[part.start] & masking.RESET).any():
+                self._begin_anew(np.flatnonzero(flags[part.start] & masking.RESET), self._first_state(x[0]))
+                state = self._state
+            own = () if flags is None else (flags[part],)
+            tape = self._loop().forward(weights, x[part], state, output[part], masks, *own)
+            steps = part.stop - part.start
+            records = [(tape, t) for t in range(steps)] if self.is_training else [None] * steps
+            self._advance(records, [array[-1] for array in tape.states])
+        if len(x) == 1 and not self.is_training and self._flags is None and not self._zeros_are_padding:
+            self._stepper = Stepper(self._loop(), weights, x.shape[1], masks)
+            self._stepper_input = (x.dtype, input.shape[1:])
         return output.reshape(*input.shape[:-1], -1)
+
+    def _pieces(self, steps: int, flags: Array | None) -> list[slice]:
+        """Return the stretches of steps that are run at once: rows begin anew only at the start of one."""
+        starts = {0}
+        if flags is not None:
+            starts |= {int(t) for t in np.flatnonzero((flags & masking.RESET).any(1))}
+        if not self.is_training:
+            starts |= set(range(0, steps, EVALUATE_STEPS))
+        return [slice(*pair) for pair in itertools.pairwise([*sorted(starts), steps])]
+
+    def state_widths(self) -> list[int]:
+        """Return the number of channels of each state."""
+        sizes = self.sizes()
+        return [sizes[self.state_sizes.get(name, "hidden")] for name in self.states]
 
     def _packed_weights(self, backward: bool = False, again: bool = False) -> Weights:
         """Return the packed weights, packed again if `again` says so: the parameters may have changed in place."""
@@ -238,7 +406,7 @@ class Cell(AbstractRecurrent):
         if key not in self._packed:
             self._packed[key], again = Weights(self.program(), self.dtype, backward), True
         if again:
-            self._packed[key].update(self._parameters)
+            self._packed[key].update(self._parts(self._parameters))
         return self._packed[key]
 
     def backward_step(
@@ -256,7 +424,7 @@ class Cell(AbstractRecurrent):
         """Return the gradient of the input and of the state before all steps of a tape."""
         for array, gradient in zip(tape.grad_states, grad_state or [0] * len(self.states), strict=True):
             array[-1] = gradient
-        x = _batched(input)
+        x = _without_padding(_batched(input), tape.flags)
         weights = self._packed_weights(backward=True, again=self._gone_back == 0)
         grad_x = self._loop().backward(weights, tape, x, _batched(grad_output))
         first = [array[0] for array in tape.grad_states]
@@ -265,7 +433,13 @@ class Cell(AbstractRecurrent):
     def accumulate_step(self, record: Any, input: Array, scale: float) -> None:
         """Add one step's gradients of the parameters."""
         tape, index = record
-        self._loop().accumulate(self._gradients, tape.step(index), _batched(input[np.newaxis]), scale)
+        self._accumulate_tape(tape.step(index), input[np.newaxis], scale)
+
+    def _accumulate_tape(self, tape: Tape, input: Array, scale: float) -> None:
+        parts = self._parts(self._gradients)
+        self._loop().accumulate(parts, tape, _without_padding(_batched(input), tape.flags), scale)
+        self._put_back(parts, self._gradients)
+        self._accumulate_starts(tape, self.step - self._accumulated - len(tape), scale)
 
     def state_after(self, record: Any) -> list[Array]:
         """Return the state after a remembered step."""
@@ -274,11 +448,9 @@ class Cell(AbstractRecurrent):
 
     def _check_state(self, given: list[Any]) -> None:
         super()._check_state(given)
-        sizes = self.sizes()
         if len(given) != len(self.states):
             raise ValueError(complaint(self, f"{len(given)} state(s)", f"{len(self.states)}: {', '.join(self.states)}"))
-        for name, array in zip(self.states, given, strict=True):
-            size = sizes[self.state_sizes.get(name, "hidden")]
+        for name, array, size in zip(self.states, given, self.state_widths(), strict=True):
             if array is not None and (is_table(array) or array.ndim not in (1, 2) or array.shape[-1] != size):
                 got = f"{name} as a {describe(array)}"
                 raise ValueError(complaint(self, got, f"an array of shape (batch, {size}) or ({size},)"))
@@ -289,34 +461,63 @@ class Cell(AbstractRecurrent):
         return super()._shown(state)
 
     def sequence_grad_input(self, input: Array, grad_output: Array) -> Array:
-        """Go back through all steps of a sequence in one fused loop, if they were made as one."""
-        tape = self._whole_tape(len(input), self._gone_back)
-        if tape is None:
+        """Go back through all steps of a sequence in fused loops, as far as they were made in such."""
+        tapes = self._tapes(len(input), self._gone_back)
+        if tapes is None:
             return super().sequence_grad_input(input, grad_output)
-        self._loop().start_backward(tape)
-        grad_input, grad_state = self._go_back(tape, input, grad_output, self._arriving_gradient())
-        self._went_back(len(input), grad_state)
-        return grad_input.reshape(input.shape)
+        grad_input, stop = empty(input.shape, self.dtype), len(input)
+        for tape in tapes:
+            part = slice(stop - len(tape), stop)
+            self._loop().start_backward(tape)
+            gradient, grad_state = self._go_back(tape, input[part], grad_output[part], self._arriving_gradient())
+            grad_input[part] = gradient.reshape(grad_input[part].shape)
+            self._went_back(len(tape), grad_state)
+            stop = part.start
+        return grad_input
 
     def sequence_acc_grad_parameters(self, input: Array, grad_output: Array, scale: float = 1.0) -> None:
         """Add the gradients of the parameters of all steps."""
-        tape = self._whole_tape(len(input), self._accumulated)
-        if tape is None:
+        tapes = self._tapes(len(input), self._accumulated)
+        if tapes is None:
             super().sequence_acc_grad_parameters(input, grad_output, scale)
             return
-        self._loop().accumulate(self._gradients, tape, _batched(input), scale)
-        self._accumulated += len(input)
+        stop = len(input)
+        for tape in tapes:
+            self._accumulate_tape(tape, input[stop - len(tape) : stop], scale)
+            self._accumulated += len(tape)
+            stop -= len(tape)
 
-    def _whole_tape(self, steps: int, done: int) -> Tape | None:
-        """Return the tape that the next `steps` steps to go back through make up, if they do."""
-        last = len(self._records) - 1 - done
-        tape, index = self._records[last]
-        is_whole = index == steps - 1 and len(tape) == steps and last - index >= 0
-        return tape if is_whole else None
+    def _tapes(self, steps: int, done: int) -> list[Tape] | None:
+        """Return the tapes, last first, that the next steps to go back through make up, if they do."""
+        tapes, last = [], len(self._records) - 1 - done
+        while steps > 0:
+            tape, index = self._records[last]
+            if index != len(tape) - 1 or len(tape) > min(steps, last + 1):
+                return None
+            tapes.append(tape)
+            steps, last = steps - len(tape), last - len(tape)
+        return tapes
+
+    def set_masks(self, mask: Any = None, reset: Any = None, zero: Any = None) -> None:
+        """Say which rows are treated apart at which of the coming steps; see `AbstractRecurrent.set_masks`."""
+        super().set_masks(mask, reset, zero)
+        self._stepper = None
+
+    def mask_zero(self, n_input_dims: int = 1) -> Cell:
+        """Take rows of the input that are all zero for padding; see `AbstractRecurrent.mask_zero`."""
+        super().mask_zero(n_input_dims)
+        self._stepper = None
+        return self
 
     def describe_arguments(self) -> str:
         """Return the sizes."""
-        return f"{self.input_size} -> {self.hidden_size}"
+        return f"{self.input_size} -> {self.hidden_size}" + (f", p={self.p}" if self.p else "")
+
+
+def _without_padding(x: Array, flags: Array) -> Array:
+    """Return `x`, with zeros where flags say that there is padding, whatever is there."""
+    padding = flags & masking.PADDING
+    return np.where((padding != 0)[..., np.newaxis], x.dtype.type(0), x) if padding.any() else x
 
 
 def _batched(sequence: Array) -> Array:

@@ -18,6 +18,8 @@ from numrnn.equations.emit import FUNCTIONS, emit_blocks
 from numrnn.equations.symbols import LinearMap, Value
 
 SHARING = "by_channels, part, parts, barrier"
+ACTIVE = "end = active_end(flags, t * batch, low, high) if flags.size else high"
+"""Padding at the end of the batch is not computed."""
 
 
 def emit_module(program: Program, dtype: str, origin: str, options: str = "OPTIONS") -> str:
@@ -43,16 +45,20 @@ def emit_module(program: Program, dtype: str, origin: str, options: str = "OPTIO
         "from numrnn.kernels.cpu.barrier import wait",
         f"from numrnn.kernels.cpu.functions{bits} import {', '.join(FUNCTIONS)}",
         f"from numrnn.kernels.cpu.machine import {inline}, {options}",
+        "from numrnn.kernels.cpu.masking import HOLD, PADDING, active_end, add_row, copy_row, fill_row",
         f"from numrnn.kernels.cpu.matmul import {', '.join(_matmul_names(program))}",
         "from numrnn.kernels.cpu.sharing import share, share_of_channels",
         f"from numrnn.kernels.cpu.vector import LANES{bits} as LANES, add_to, fill, load, store",
     ]
     blocks = [f"@njit(**{inline})\n{text}" for text in emit_blocks(program, dtype).split("\n\n")]
     kernels = [
-        _emit_kernel("forward", "x, output, tape, weights, vectors, stretch", options, _forward(program)),
+        _emit_kernel("forward", "x, output, tape, weights, vectors, masks, flags, stretch", options, _forward(program)),
         _emit_kernel("step", ", ".join(["x, output", *_step_arrays(program), "stretch"]), options, _step(program)),
         _emit_kernel(
-            "backward", "x, grad_output, grad_x, tape, gradients, weights, vectors", options, _backward(program)
+            "backward",
+            "x, grad_output, grad_x, tape, gradients, weights, vectors, masks, flags",
+            options,
+            _backward(program),
         ),
         _emit_kernel("accumulate", "x, tape, gradients, grad_parameters, scale", options, _accumulate(program)),
     ]
@@ -97,6 +103,8 @@ class _Text:
             return self._in_group(value)
         if value.kind == "vector":
             return f"vector{self.vectors.index(value)}, j"
+        if value.kind == "mask":
+            return f"mask{list(p.trace.masks.values()).index(value)}, n * size_{value.size} + j"
         if value in p.kept_in_group:
             return self._in_group(p.kept_in_group[value])
         return f"kept{p.kept.index(value)}, row * size_{value.size} + j"
@@ -130,12 +138,18 @@ class _Text:
         for group in p.groups:
             sizes.setdefault(group.size, f"pre[{group.index}].shape[2] // {group.columns}")
         self.add(0, *(f"size_{size} = {text}" for size, text in sizes.items() if size != "input"))
+        self.unpack_more(*arrays)
+
+    def unpack_more(self, *arrays: str) -> None:
+        """Unpack further tuples of arrays."""
+        p = self.program
         counts = {
             "pre": len(p.groups),
             "state": len(p.states),
             "kept": len(p.kept),
             "work": len(p.work),
             "vector": len(self.vectors),
+            "mask": len(p.trace.masks),
         }
         for array in arrays:
             count = counts.get(array.removeprefix("grad_"))
@@ -164,7 +178,7 @@ class _Text:
 
     def block(self, name: str, size: str, loads: list[str], stores: list[str]) -> None:
         """Add the loops over rows and channels that run a block: `stores` are lines with `{0}` for a result."""
-        self.at_step(0, "for n in range(low, high):", "    row = t * batch + n")
+        self.at_step(0, "for n in range(low, end):", "    row = t * batch + n")
         self.at_step(1, f"for j in range(first_{size}, last_{size}, LANES):", f"    width = size_{size} - j")
         results = [f"result{k}" for k in range(len(stores))]
         self.at_step(2, f"{', '.join(results)}, = {name}(" if results else f"{name}(")
@@ -178,6 +192,54 @@ class _Text:
         self.at_step(0, "for n in range(low, high):", "    row = t * batch + n")
         self.at_step(1, f"for j in range(first_{size}, last_{size}, LANES):", f"    fill({place}, size_{size} - j)")
 
+    # ---- rows that are treated apart: `(array, row of n, size)` says where a row's channels are -------------------
+
+    def row_call(self, depth: int, function: str, *rows: tuple[str, str, str]) -> None:
+        """Add a call of a function of `kernels.cpu.masking`."""
+        size = rows[0][2]
+        places = ", ".join(f"{array}, ({row}) * size_{size}" for array, row, size in rows)
+        self.at_step(depth, f"{function}({places}, first_{size}, last_{size})")
+
+    def end_flagged(self) -> None:
+        """Give rows of padding the state that they end with, which is their output, too."""
+        p = self.program
+        self.at_step(0, "if flags.size:", "    for n in range(low, high):", "        row = t * batch + n")
+        self.at_step(2, "if flags[row] & PADDING:")
+        for k, state in enumerate(p.states):
+            size = state.size or ""
+            after = f"state{k}", "row + batch", size
+            self.at_step(3, "if flags[row] & HOLD:")
+            self.row_call(4, "copy_row", (f"state{k}", "row", size), after)
+            self.at_step(3, "else:")
+            self.row_call(4, "fill_row", after)
+            if k == 0:
+                self.row_call(3, "copy_row", after, ("output", "row", size))
+        for k, value in enumerate(p.kept):
+            self.row_call(3, "fill_row", (f"kept{k}", "row", value.size or ""))
+
+    def end_flagged_backward(self, writes_input: bool) -> None:
+        """Give rows of padding the gradients that they have."""
+        p = self.program
+        self.at_step(0, "if flags.size:", "    for n in range(low, high):", "        row = t * batch + n")
+        self.at_step(2, "if flags[row] & PADDING:")
+        for group in p.groups:
+            for column in range(group.columns):
+                place = f"grad_pre{group.index}", f"row * {group.columns} + {column}", group.size
+                self.row_call(3, "fill_row", place)
+        for k, vector in enumerate(self.vectors):
+            self.row_call(3, "fill_row", (f"grad_vector{k}", "row", vector.size or ""))
+        if writes_input:
+            self.row_call(3, "fill_row", ("grad_x", "row", "input"))
+        for k, state in enumerate(p.states):
+            size = state.size or ""
+            before = f"grad_state{k}", "row", size
+            self.at_step(3, "if flags[row] & HOLD:")
+            self.row_call(4, "copy_row", (f"grad_state{k}", "row + batch", size), before)
+            if k == 0:
+                self.row_call(4, "add_row", ("grad_output", "row", size), before)
+            self.at_step(3, "else:")
+            self.row_call(4, "fill_row", before)
+
 
 def _panels(parts: int, low: str, high: str) -> str:
     """Return 'first panel, last panel' for a range of channels."""
@@ -187,12 +249,15 @@ def _panels(parts: int, low: str, high: str) -> str:
 def _forward(program: Program) -> list[str]:
     text = _Text(program, depth=2)
     text.unpack("x", "pre", "state", "kept")
-    text.add(0, "output = output.ravel()", "biases, inputs, panels = weights")
+    text.unpack_more("mask")
+    text.add(0, "output = output.ravel()", "flags = flags.ravel()", "biases, inputs, panels = weights")
     text.add(0, *(f"vector{k} = vectors[{k}]" for k in range(len(text.vectors))))
-    text.share([block.size for block in program.blocks] + [product.group.size for product in program.products])
-    text.add(0, "for start in range(0, steps, stretch):", "    end = min(steps, start + stretch)")
+    others = [value.size or "" for value in (*program.states, *program.kept)]
+    text.share([b.size for b in program.blocks] + [product.group.size for product in program.products] + others)
+    text.add(0, "for start in range(0, steps, stretch):", "    stop = min(steps, start + stretch)")
     _emit_input_maps(text)
-    text.add(1, "wait(barrier, parts)", "for t in range(start, end):")
+    text.add(1, "wait(barrier, parts)", "for t in range(start, stop):")
+    text.at_step(0, ACTIVE)
     for level in range(program.depth + 1):
         products = [(k, product) for k, product in enumerate(program.products) if product.group.level == level]
         if products:
@@ -206,7 +271,7 @@ def _forward(program: Program) -> list[str]:
             text.at_step(
                 0,
                 f"product{group.columns}(",
-                f"    {array}, ({start} + low) * {depth}, {depth}, 1, high - low,",
+                f"    {array}, ({start} + low) * {depth}, {depth}, 1, end - low,",
                 f"    panels[{k}], {_panels(group.columns, f'first_{size}', f'last_{size}')},",
                 f"    {pre}, {group.columns} * size_{size}, {pre}, size_{size},",
                 ")",
@@ -219,6 +284,7 @@ def _forward(program: Program) -> list[str]:
                         f"\nstore({{0}}, output, row * size_{block.size} + j, width)"
                     )
                 text.block(f"block{index}", block.size, [f"load({text.place(v)}, width)" for v in block.inputs], stores)
+    text.end_flagged()
     return text.lines
 
 
@@ -235,6 +301,8 @@ def _step_arrays(program: Program) -> list[str]:
         *(f"input{k}" for k in range(len(inputs))),
         *(f"product{k}_panels" for k in range(len(program.products))),
         *(f"vector{k}" for k in range(len(program.trace.vectors))),
+        *(f"mask{k}" for k in range(len(program.trace.masks))),
+        "flags",
     ]
 
 
@@ -252,7 +320,7 @@ def _step(program: Program) -> list[str]:
         "    x.reshape((1, batch, x.shape[1])), output.reshape((1, batch, output.shape[1])),",
         f"    ({tuple_of('pre')}, {tuple_of('state')}, {tuple_of('kept')}),",
         f"    ({tuple_of('bias')}, {tuple_of('input')}, {tuple_of('product', 'panels')}),",
-        f"    {tuple_of('vector')}, stretch, {SHARING},",
+        f"    {tuple_of('vector')}, {tuple_of('mask')}, flags, stretch, {SHARING},",
         ")",
     ]
 
@@ -260,7 +328,7 @@ def _step(program: Program) -> list[str]:
 def _emit_input_maps(text: _Text) -> None:
     """Add the products with the input, for all steps from `start` to `end`: rows are shared out whatever the batch."""
     program = text.program
-    text.add(1, "top, bottom = share((end - start) * batch, part, parts)", "row = start * batch + top")
+    text.add(1, "top, bottom = share((stop - start) * batch, part, parts)", "row = start * batch + top")
     inputs = [group for group in program.groups if _maps_input(program, group)]
     for group in program.groups:
         size, columns = f"size_{group.size}", group.columns
@@ -304,12 +372,16 @@ def _backward(program: Program) -> list[str]:
     text = _Text(program, depth=1)
     text.add(0, "grad_pre, grad_states, grad_vectors, work = gradients")
     text.unpack("x", "pre", "state", "kept", "grad_pre", "grad_state", "grad_vector", "work", "grad_x", "grad_output")
-    text.add(0, "zeros, inputs, panels = weights")
+    text.unpack_more("mask")
+    text.add(0, "zeros, inputs, panels = weights", "flags = flags.ravel()")
     text.add(0, *(f"vector{k} = vectors[{k}]" for k in range(len(text.vectors))))
     arguments = [product.argument for product in program.products]
     sizes = [value.size or "" for value in (*arguments, *program.states, *text.vectors)]
+    writes_input = any(program.input in block.gradients for block in program.blocks)
+    sizes += ["input"] * writes_input
     text.share([block.size for block in program.blocks] + [group.size for group in program.groups] + sizes)
     text.add(0, "for step in range(steps):", "    t = steps - 1 - step")
+    text.at_step(0, ACTIVE)
     written: set[Value] = set(program.outputs)  # gradients that hold something already: those of the new states do
 
     def way_of(value: Value) -> str:
@@ -340,6 +412,7 @@ def _backward(program: Program) -> list[str]:
     for vector in text.vectors:
         if vector not in written:
             text.fill(text.gradient_place(vector), vector.size or "")
+    text.end_flagged_backward(writes_input)
     _emit_input_gradient(text, program.input in written)
     return text.lines
 
@@ -354,7 +427,7 @@ def _emit_product_back(text: _Text, k: int, product: Product, is_written: bool) 
     text.at_step(
         0,
         "product1(",
-        f"    grad_pre{group.index}, (t * batch + low) * {depth}, {depth}, 1, high - low,",
+        f"    grad_pre{group.index}, (t * batch + low) * {depth}, {depth}, 1, end - low,",
         f"    panels[{k}], {_panels(1, *channels)},",
         f"    {before}, {target}, {size},",
         ")",

@@ -7,7 +7,7 @@ arrays, which is why they agree bit for bit.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -35,6 +35,9 @@ STEP_BYTES = 1 << 18
 """Weights times rows, in a step, that are worth a meeting of threads."""
 
 
+NO_FLAGS = np.zeros((0, 0), np.uint8)
+
+
 @dataclass
 class Tape:
     """What a stretch of T steps leaves for its backward pass. All arrays begin with the time axis.
@@ -48,6 +51,8 @@ class Tape:
     grad_pre: Arrays = ()
     grad_states: Arrays = ()  # like states: the gradient that each state receives from later steps
     grad_vectors: Arrays = ()
+    masks: Arrays = ()  # (batch, channels)
+    flags: np.ndarray = field(default_factory=lambda: NO_FLAGS)  # (time, batch), or nothing if no row is treated apart
 
     def __len__(self) -> int:
         return len(self.states[0]) - 1
@@ -67,6 +72,8 @@ class Tape:
             tuple(a[one] for a in self.grad_pre),
             tuple(a[two] for a in self.grad_states),
             tuple(a[one] for a in self.grad_vectors),
+            self.masks,
+            self.flags[one],
         )
 
 
@@ -171,17 +178,30 @@ class CellLoop:
             for argument in group.maps[0].arguments
         )
 
-    def forward(self, weights: Weights, x: np.ndarray, start: list[np.ndarray], output: np.ndarray) -> Tape:
-        """Run the steps of `x`, `(time, batch, input)`, from the state `start`; write `output`; return the tape."""
+    def forward(
+        self,
+        weights: Weights,
+        x: np.ndarray,
+        state: list[np.ndarray],
+        output: np.ndarray,
+        masks: Arrays = (),
+        flags: np.ndarray = NO_FLAGS,
+    ) -> Tape:
+        """Run the steps of `x`, `(time, batch, input)`, from a state; write `output`; return the tape.
+
+        `masks` are what the equations drop; `flags` say which rows are padding at which steps (see
+        `kernels.cpu.masking`).
+        """
         steps, batch = x.shape[:2]
         dtype = self.dtype
         pre = tuple([empty((steps, batch, width), dtype) for width in self.pre_widths])
         states = tuple([empty((steps + 1, batch, width), dtype) for width in self.state_widths])
-        for array, value in zip(states, start, strict=True):
+        for array, value in zip(states, state, strict=True):
             array[0] = value
-        tape = Tape(pre, states, tuple([empty((steps, batch, width), dtype) for width in self.kept_widths]))
+        kept = tuple([empty((steps, batch, width), dtype) for width in self.kept_widths])
+        tape = Tape(pre, states, kept, masks=masks, flags=flags)
         stretch = max(1, STRETCH_BYTES // max(1, batch * self._step_bytes))
-        arguments = (x, output, tape.forward_arrays, weights.matrices, weights.vectors, stretch)
+        arguments = (x, output, tape.forward_arrays, weights.matrices, weights.vectors, masks, flags, stretch)
         self._run(self.module.forward, arguments, steps, batch)
         return tape
 
@@ -199,7 +219,8 @@ class CellLoop:
         steps, batch = x.shape[:2]
         grad_x = empty(x.shape, x.dtype)
         gradients = self._gradients(tape, batch)
-        arguments = (x, grad_output, grad_x, tape.forward_arrays, gradients, weights.matrices, weights.vectors)
+        arrays = tape.forward_arrays, gradients, weights.matrices, weights.vectors, tape.masks, tape.flags
+        arguments = (x, grad_output, grad_x, *arrays)
         self._run(self.module.backward, arguments, steps, batch)
         return grad_x
 
@@ -240,16 +261,18 @@ class Stepper:
         For the forward pass, up to date.
     batch : int
         Rows of every step.
+    masks : tuple of array
+        What the equations drop.
     """
 
-    def __init__(self, loop: CellLoop, weights: Weights, batch: int) -> None:
+    def __init__(self, loop: CellLoop, weights: Weights, batch: int, masks: Arrays = ()) -> None:
         self._kernel, self._dtype = loop.module.step, loop.dtype
         self._shapes = [(2, batch, width) for width in loop.state_widths]
         self._output_shape = self._shapes[0][1:]
         rows, input, products = weights.matrices
         self._rest = (
             *(np.empty((1, batch, width), loop.dtype) for width in (*loop.pre_widths, *loop.kept_widths)),
-            *(*rows, *input, *products, *weights.vectors),
+            *(*rows, *input, *products, *weights.vectors, *masks, NO_FLAGS),
             *(1, False, 0, 1, np.zeros(1, np.int64)),
         )
 
