@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-from numrnn.equations import linear, sigmoid, tanh
-from numrnn.recurrent.cell import Cell
+from typing import Any, ClassVar
+
+import numpy as np
+
+from numrnn.equations import dropout, linear, sigmoid, tanh
+from numrnn.random import generator
+from numrnn.recurrent.cell import Cell, Joint
 
 
 class GRU(Cell):
@@ -22,6 +27,11 @@ class GRU(Cell):
         Numbers of features D and H. Inputs are `(batch, D)` or `(D,)`, outputs `(batch, H)` or `(H,)`.
     rho : int
         See `Cell`.
+    p : float
+        Probability with which each gate drops each channel of x and of h, the same ones at all steps of a sequence.
+        Each gate has maps of its own then.
+    mono : bool
+        Whether all rows of a batch drop the same channels.
     rng : numpy.random.Generator or int, optional
         See `Cell`.
 
@@ -38,9 +48,80 @@ class GRU(Cell):
 
     states = ("h",)
 
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int | None = None,
+        rho: int = 9999,
+        p: float = 0.0,
+        mono: bool = False,
+        rng: Any = None,
+    ) -> None:
+        super().__init__(input_size, hidden_size, rho, rng, p, mono)
+
+    def equations(self, x, h):
+        """Return the new output."""
+        if self.p:
+            return self._with_dropout(x, h)
+        r, z = linear("gates", x, h, parts=2)
+        n = tanh(linear("candidate", x, sigmoid(r) * h))
+        z = sigmoid(z)
+        return (1 - z) * n + z * h
+
+    def _with_dropout(self, x, h):
+        gates = ("reset", "update")
+        mapped = [linear(f"{name}_x", dropout(f"{name}_x", x)) for name in gates]
+        fed = [linear(f"{name}_h", dropout(f"{name}_h", h), bias=False) for name in gates]
+        r, z = (sigmoid(a + b) for a, b in zip(mapped, fed, strict=True))
+        n = linear("candidate_x", dropout("candidate_x", x))
+        n = tanh(n + linear("candidate_h", dropout("candidate_h", r * h), bias=False))
+        return (1 - z) * n + z * h
+
+
+class RecGRU(Cell):
+    """Gated recurrent unit, with the reset gate before the product, in one weight. The equations are those of `GRU`.
+
+    Parameters
+    ----------
+    input_size, hidden_size : int
+        Numbers of features D and H.
+    rho : int
+        See `Cell`.
+    rng : numpy.random.Generator or int, optional
+        Where the initial weights come from: normally distributed with a standard deviation of `(D + H) ** -0.5`. Biases
+        start at 0, those of the update gates at 1.
+
+    Attributes
+    ----------
+    weight, grad_weight : numpy.ndarray
+        Shape (D + H, 3 H): rows of x, then of the old output; blocks of columns reset, update, candidate.
+    bias, grad_bias : numpy.ndarray
+        Shape (3 H,).
+
+    Examples
+    --------
+    >>> import numpy as np, numrnn as nr
+    >>> nr.RecGRU(4, 6)(np.zeros((2, 4), "float32")).shape
+    (2, 6)
+    """
+
+    states = ("h",)
+    joint: ClassVar[dict[str, Joint]] = {
+        "weight": Joint(
+            (("gates_weight_x", "gates_weight_h"), ("candidate_weight_x", "candidate_weight_h")), is_transposed=True
+        ),
+        "bias": Joint((("gates_bias", "candidate_bias"),)),
+    }
+
     def equations(self, x, h):
         """Return the new output."""
         r, z = linear("gates", x, h, parts=2)
         n = tanh(linear("candidate", x, sigmoid(r) * h))
         z = sigmoid(z)
         return (1 - z) * n + z * h
+
+    def reset(self, rng: Any = None) -> None:
+        """Draw new initial weights."""
+        self.weight[...] = generator(rng).normal(0, len(self.weight) ** -0.5, self.weight.shape)
+        self.bias[...] = np.repeat([0, 1, 0], self.hidden_size)  # the update gates keep the state at first
+        self.parameters_changed()

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
-from numrnn.equations import linear, peephole, sigmoid, tanh
-from numrnn.recurrent.cell import Cell
+import numpy as np
+
+from numrnn.equations import dropout, linear, peephole, sigmoid, tanh
+from numrnn.random import generator
+from numrnn.recurrent.cell import Cell, Joint
 
 
 class LSTM(Cell):
@@ -24,10 +27,14 @@ class LSTM(Cell):
         Numbers of features D and H. Inputs are `(batch, D)` or `(D,)`, outputs `(batch, H)` or `(H,)`.
     rho : int
         See `Cell`.
-    rng : numpy.random.Generator or int, optional
-        See `Cell`.
     cell2gate : bool
         Whether the gates see the cell through peepholes.
+    p : float
+        Probability with which each gate drops each channel of x and of h, the same ones at all steps of a sequence.
+    mono : bool
+        Whether all rows of a batch drop the same channels.
+    rng : numpy.random.Generator or int, optional
+        See `Cell`.
 
     References
     ----------
@@ -46,22 +53,34 @@ class LSTM(Cell):
     states = ("h", "c")
 
     def __init__(
-        self, input_size: int, hidden_size: int | None = None, rho: int = 9999, cell2gate: bool = True, rng: Any = None
+        self,
+        input_size: int,
+        hidden_size: int | None = None,
+        rho: int = 9999,
+        cell2gate: bool = True,
+        p: float = 0.0,
+        mono: bool = False,
+        rng: Any = None,
     ) -> None:
         self.cell2gate = bool(cell2gate)
-        super().__init__(input_size, hidden_size, rho, rng)
+        super().__init__(input_size, hidden_size, rho, rng, p, mono)
 
     def equations(self, x, h, c):
         """Return the new output and cell."""
         f = sigmoid(self._gate("forget", c, x, h))
         i = sigmoid(self._gate("input", c, x, h))
-        z = tanh(linear("candidate", x, h))
+        z = tanh(self._map("candidate", x, h))
         c = f * c + i * z
         o = sigmoid(self._gate("output", c, x, h))
         return o * tanh(c), c
 
+    def _map(self, name, x, h):
+        if self.p:
+            x, h = dropout(f"{name}_x", x), dropout(f"{name}_h", h)
+        return linear(name, x, h)
+
     def _gate(self, name, c, x, h):
-        gate = linear(name, x, h)
+        gate = self._map(name, x, h)
         return gate + peephole(name, c) if self.cell2gate else gate
 
 
@@ -81,12 +100,18 @@ class FastLSTM(Cell):
         Numbers of features D and H. Inputs are `(batch, D)` or `(D,)`, outputs `(batch, H)` or `(H,)`.
     rho : int
         See `Cell`.
+    p : float
+        Probability with which each gate drops each channel of x and of h, the same ones at all steps of a sequence.
+        Each gate has maps of its own then, first those of x (with biases), then those of h.
+    mono : bool
+        Whether all rows of a batch drop the same channels.
     rng : numpy.random.Generator or int, optional
         See `Cell`.
 
     References
     ----------
-    Gers, Schmidhuber and Cummins (2000), Learning to forget: continual prediction with LSTM.
+    Gers, Schmidhuber and Cummins (2000), Learning to forget: continual prediction with LSTM. For p: Gal and Ghahramani
+    (2016), A theoretically grounded application of dropout in recurrent neural networks.
 
     Examples
     --------
@@ -97,8 +122,110 @@ class FastLSTM(Cell):
 
     states = ("h", "c")
 
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int | None = None,
+        rho: int = 9999,
+        p: float = 0.0,
+        mono: bool = False,
+        rng: Any = None,
+    ) -> None:
+        super().__init__(input_size, hidden_size, rho, rng, p, mono)
+
     def equations(self, x, h, c):
         """Return the new output and cell."""
-        i, z, f, o = linear("gates", x, h, parts=4)
+        if self.p:
+            names = ("input", "candidate", "forget", "output")
+            mapped = [linear(f"{name}_x", dropout(f"{name}_x", x)) for name in names]
+            fed = [linear(f"{name}_h", dropout(f"{name}_h", h), bias=False) for name in names]
+            i, z, f, o = (a + b for a, b in zip(mapped, fed, strict=True))
+        else:
+            i, z, f, o = linear("gates", x, h, parts=4)
         c = sigmoid(f) * c + sigmoid(i) * tanh(z)
         return sigmoid(o) * tanh(c), c
+
+
+class RecLSTM(Cell):
+    r"""Long short-term memory without peepholes, perhaps with a projection of the output, in one weight.
+
+    The equations are those of `FastLSTM`. With a projection, the output is :math:`r_t = h_t W_o`, and the gates see
+    :math:`r_{t-1}`.
+
+    Parameters
+    ----------
+    input_size, hidden_size : int
+        Numbers of features D and H.
+    output_size : int, optional
+        Number of features R of the projection; without it, there is none, and the output has H features.
+    rho : int
+        See `Cell`.
+    rng : numpy.random.Generator or int, optional
+        Where the initial weights come from: normally distributed with a standard deviation of `(D + R) ** -0.5`, those
+        of the projection of `(R + H) ** -0.5`. Biases start at 0, those of the forget gates at 1.
+
+    Attributes
+    ----------
+    weight, grad_weight : numpy.ndarray
+        Shape (D + R, 4 H): rows of x, then of the old output; blocks of columns input, forget, output, candidate.
+    bias, grad_bias : numpy.ndarray
+        Shape (4 H,).
+    weight_o, grad_weight_o : numpy.ndarray
+        Shape (H, R), with a projection only.
+
+    References
+    ----------
+    Sak, Senior and Beaufays (2014), Long short-term memory based recurrent neural network architectures, for the
+    projection.
+
+    Examples
+    --------
+    >>> import numpy as np, numrnn as nr
+    >>> nr.RecLSTM(4, 6, 3)(np.zeros((2, 4), "float32")).shape
+    (2, 3)
+    """
+
+    states = ("h", "c")
+    state_sizes: ClassVar[dict[str, str]] = {"h": "output"}
+    joint: ClassVar[dict[str, Joint]] = {
+        "weight": Joint((("gates_weight_x", "gates_weight_h"),), is_transposed=True),
+        "bias": Joint((("gates_bias",),)),
+        "weight_o": Joint((("projection_weight_0",),), is_transposed=True),
+    }
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int | None = None,
+        output_size: int | None = None,
+        rho: int = 9999,
+        rng: Any = None,
+    ) -> None:
+        self.is_projected = output_size is not None
+        self.output_size = output_size if output_size is not None else hidden_size or input_size
+        super().__init__(input_size, hidden_size, rho, rng)
+
+    def sizes(self) -> dict[str, int]:
+        """Return the numbers of channels by name."""
+        return super().sizes() | {"output": self._checked_size("output_size", self.output_size)}
+
+    def equations(self, x, h, c):
+        """Return the new output and cell."""
+        i, f, o, z = linear("gates", x, h, parts=4)
+        c = sigmoid(f) * c + sigmoid(i) * tanh(z)
+        h = sigmoid(o) * tanh(c)
+        return (linear("projection", h, size="output", bias=False) if self.is_projected else h), c
+
+    def reset(self, rng: Any = None) -> None:
+        """Draw new initial weights."""
+        draw = generator(rng)
+        for name in ("weight", "weight_o") if self.is_projected else ("weight",):
+            weight = self._parameters[name]
+            inputs = len(weight) if name == "weight" else sum(weight.shape)
+            weight[...] = draw.normal(0, inputs**-0.5, weight.shape)
+        self.bias[...] = np.repeat([0, 1, 0, 0], self.hidden_size)  # the forget gates begin open
+        self.parameters_changed()
+
+    def describe_arguments(self) -> str:
+        """Return the sizes."""
+        return f"{self.input_size} -> {self.hidden_size}" + (f" -> {self.output_size}" if self.is_projected else "")

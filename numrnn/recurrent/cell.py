@@ -28,32 +28,43 @@ class Joint:
 
     Attributes
     ----------
-    parts : tuple of str
-        Names of the equations' parameters. Matrices stand side by side along their last axis.
+    blocks : tuple of tuple of str
+        Names of the equations' parameters, as the blocks of a matrix; those of vectors are one row.
     is_transposed : bool
         Whether the parameter is the transpose of that.
     """
 
-    parts: tuple[str, ...]
+    blocks: tuple[tuple[str, ...], ...]
     is_transposed: bool = False
+
+    @property
+    def parts(self) -> list[str]:
+        """Names of the equations' parameters in it."""
+        return [name for row in self.blocks for name in row]
 
     def shape(self, shapes: dict[str, tuple[int, ...]]) -> tuple[int, ...]:
         """Return the parameter's shape, given those of the parts."""
-        first = shapes[self.parts[0]]
-        whole = (*first[:-1], sum(shapes[part][-1] for part in self.parts))
-        return whole[::-1] if self.is_transposed else whole
+        width = sum(shapes[name][-1] for name in self.blocks[0])
+        height = [sum(shapes[row[0]][0] for row in self.blocks)] if len(shapes[self.blocks[0][0]]) > 1 else []
+        return (*height, width)[:: -1 if self.is_transposed else 1]
 
     def taken_apart(self, array: Array, shapes: dict[str, tuple[int, ...]]) -> dict[str, Array]:
-        """Return the parts; those of a parameter with several are contiguous copies."""
+        """Return the parts, contiguous; if there is more than one, or it is a transpose, they are copies."""
         if len(self.parts) == 1 and not self.is_transposed:
             return {self.parts[0]: array}
-        ends = np.cumsum([shapes[part][-1] for part in self.parts])
-        pieces = np.split(array.T if self.is_transposed else array, ends[:-1], axis=-1)
-        return {part: np.array(piece, order="C") for part, piece in zip(self.parts, pieces, strict=True)}
+        rest = array.T if self.is_transposed else array
+        parts = {}
+        for row in self.blocks:
+            ends = np.cumsum([shapes[name][-1] for name in row])
+            top = rest[: shapes[row[0]][0]] if rest.ndim > 1 else rest
+            pieces = np.split(top, ends[:-1], axis=-1)
+            parts |= {name: np.array(piece, order="C") for name, piece in zip(row, pieces, strict=True)}
+            rest = rest[len(top) :]
+        return parts
 
     def put_together(self, parts: dict[str, Array], array: Array) -> None:
         """Write the parts into the parameter."""
-        whole = np.concatenate([parts[part] for part in self.parts], axis=-1)
+        whole = np.concatenate([np.concatenate([parts[name] for name in row], axis=-1) for row in self.blocks])
         array[...] = whole.T if self.is_transposed else whole
 
 
@@ -108,7 +119,7 @@ class Cell(AbstractRecurrent):
     (3, 6)
     """
 
-    progress = (*AbstractRecurrent.progress, "_batch_shape", "noise")
+    progress = (*AbstractRecurrent.progress, "_batch_shape", "noise", "_began_as_learned")
     states: tuple[str, ...] = ("h",)
     state_sizes: ClassVar[dict[str, str]] = {}
     """Name of the size of each state that does not have "hidden" channels."""
@@ -173,7 +184,7 @@ class Cell(AbstractRecurrent):
         layout: dict[str, Joint] = {}
         for part, _ in self.program().trace.parameters:
             name = owners.get(part, part)
-            layout[name] = self.joint.get(name) or Joint((part,))
+            layout[name] = self.joint.get(name) or Joint(((part,),))
         return layout
 
     def _parts(self, arrays: dict[str, Array]) -> dict[str, Array]:
@@ -188,8 +199,9 @@ class Cell(AbstractRecurrent):
 
     def _put_back(self, parts: dict[str, Array], arrays: dict[str, Array]) -> None:
         """Write the parts of joint parameters back to the arrays."""
-        for name in self.joint:
-            self.joint[name].put_together(parts, arrays[name])
+        if self.joint:
+            for name, joint in self._layout().items():
+                joint.put_together(parts, arrays[name])
 
     # ---- start states that are learned ---------------------------------------------------------------------------
 
@@ -221,7 +233,7 @@ class Cell(AbstractRecurrent):
 
     def _accumulate_starts(self, tape: Tape, number: int, scale: float) -> None:
         """Add the gradients that start states receive with a tape, whose first step is the sequence's step `number`."""
-        if not self.learns_start_state or self._start_state is not None:
+        if not self._began_as_learned:
             return
         if number == 1:
             self._accumulate_start([array[0] for array in tape.grad_states], scale)
@@ -338,6 +350,7 @@ class Cell(AbstractRecurrent):
     def _clear(self) -> None:
         super()._clear()
         self.noise: list[Array] | None = None
+        self._began_as_learned = False  # whether the sequence began with start states that are learned
 
     def _masks(self, batch: int) -> tuple[Array, ...]:
         """Return what the equations drop, `(batch, channels)` each; draw it at the start of a sequence."""
@@ -372,6 +385,8 @@ class Cell(AbstractRecurrent):
         is_continued = not self.is_training and self.step > 1 and len(x) == 1
         weights = self._packed_weights(again=not is_continued)
         for part in self._pieces(len(x), flags):
+            if self._state is None:
+                self._began_as_learned = self.learns_start_state and self._start_state is None
             state = self._state if self._state is not None else self._first_state(x[0])
             if flags is not None and self._state is not None and (flags[part.start] & masking.RESET).any():
                 self._begin_anew(np.flatnonzero(flags[part.start] & masking.RESET), self._first_state(x[0]))

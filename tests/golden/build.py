@@ -52,7 +52,23 @@ def build(description: dict[str, Any]) -> Any:
 
 def _make_from(kind: str, children: list[Any], rest: dict[str, Any]) -> Any:
     match kind:
-        case "Linear" | "FastLSTM" | "GRU" | "LSTM":
+        case "FastLSTM" if rest.pop("batch_normalization", False):
+            return make("BatchNormalizedLSTM", rest.pop("input_size"), rest.pop("output_size"), **rest)
+        case "SeqLSTMP":
+            sizes = (rest.pop(name) for name in ("input_size", "hidden_size", "output_size"))
+            return make(kind, *sizes, **rest)
+        case "Recurrence":
+            output_size = rest.pop("output_size")
+            return make(kind, *children, output_size, rest.pop("input_dimensions"), **rest)
+        case "NormStabilizer":
+            return make(kind, **rest)
+        case "MaskZero" | "TrimZero":
+            return make(kind, *children, rest.pop("input_dimensions"), **rest)
+        case "SeqBRNN":
+            merge = rest.pop("merge", None)
+            rest |= {} if merge is None else {"merge": build(merge)}
+            return make(kind, rest.pop("input_size"), rest.pop("output_size"), **rest)
+        case "Linear" | "FastLSTM" | "GRU" | "LSTM" | "MuFuRu" | "SeqLSTM" | "SeqGRU":
             if "peepholes" in rest:
                 rest["cell2gate"] = rest.pop("peepholes")
             return make(kind, rest.pop("input_size"), rest.pop("output_size"), **rest)

@@ -142,11 +142,28 @@ class Case:
         assert_same("param_after", model.parameters()[0], self._all("param_after"))
 
     def _run_dropout(self) -> None:
-        """Only a plain layer, so far: it draws numbers that make the recorded mask."""
-        if not isinstance(self._subject, nr.Dropout):
-            raise Untranslated("case.py has to say how a cell is given the recorded masks")
-        self._subject.rng = Draws(self._arrays["noise"][0, 0])
-        self._run_module()
+        """A plain layer draws numbers that make the recorded mask; a cell is given the masks of each step.
+
+        In the first pass all steps have one mask, as in numrnn; in the second the original gives each its own.
+        """
+        if isinstance(self._subject, nr.Dropout):
+            self._subject.rng = Draws(self._arrays["noise"][0, 0])
+            self._run_module()
+            return
+        cell = self._subject.module
+        for end in self._passes():
+            cell.forget()
+            cell.zero_grad_parameters()
+            inputs, grad_outputs = self._value(f"input{end}"), self._value(f"grad_output{end}")
+            outputs = []
+            for x, noise in zip(inputs, self._value(f"noise{end}"), strict=True):
+                cell.noise = noise
+                outputs.append(cell.forward(x))
+            assert_same(f"output{end}", outputs, self._value(f"output{end}"))
+            pairs = list(zip(inputs, grad_outputs, strict=True))
+            grad_inputs = [cell.backward(*pair) for pair in reversed(pairs)][::-1]
+            assert_same(f"grad_input{end}", grad_inputs, self._value(f"grad_input{end}"))
+            self._check_parameters(end)
 
 
 class Draws:

@@ -9,6 +9,8 @@ import numpy as np
 RTOL = 1e-10
 ATOL_AT_ZERO = 1e-12
 """How far an element may be from a recorded 0."""
+NOISE = 1e-15
+"""How far any element may be: a gradient that is zero but for rounding was recorded, too."""
 ROUNDING = 1e-14
 """How far it may be from any other value, in parts of the largest in the same array: sums of large terms cancel."""
 
@@ -25,7 +27,7 @@ def assert_same(what: str, actual: Any, expected: Any) -> None:
     assert own.shape == expected.shape, f"{what}: shape {expected.shape} was recorded, not {own.shape}"
     assert own.dtype == expected.dtype, f"{what}: {expected.dtype} was recorded, not {own.dtype}"
     size = np.abs(expected)
-    allowed = np.where(expected == 0, ATOL_AT_ZERO, RTOL * size + ROUNDING * size.max(initial=0))
+    allowed = np.where(expected == 0, ATOL_AT_ZERO, NOISE + RTOL * size + ROUNDING * size.max(initial=0))
     wrong = ~(np.abs(own - expected) <= allowed)  # so that NaN is wrong, too
     if wrong.any():
         first = tuple(int(i) for i in np.argwhere(wrong)[0])

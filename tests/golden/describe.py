@@ -66,6 +66,24 @@ def _module(name: str, kind: str, args: list[Any]) -> Description:
             return of(kind, index=index)
         case (("FastLSTM" | "GRU" | "LSTM"), [input_size, output_size, *rest]):
             return sized(kind, input_size, output_size, **_cell_options(name, rest))
+        case "MuFuRu", [input_size, output_size, *rest]:
+            names = [arg.removeprefix("ops=").split(",") for arg in rest]
+            return sized(kind, input_size, output_size, **({"operations": names[0]} if names else {}), **_rho(name))
+        case "Recurrence", _:
+            both = of("ParallelTable", children=[sized("Linear", d, h), sized("Linear", h, h)])
+            step = of("Sequential", children=[both, of("CAddTable"), of("Tanh")])
+            return of(kind, children=[step], output_size=h, input_dimensions=1)
+        case (("SeqLSTM" | "SeqGRU"), [input_size, output_size, *switches]):
+            return sized(kind, input_size, output_size, **_switches(switches))
+        case "SeqLSTMP", [input_size, hidden_size, output_size]:
+            return sized(kind, input_size, output_size, hidden_size=hidden_size)
+        case "SeqBRNN", [input_size, output_size, *batch_first]:
+            return sized(kind, input_size, output_size, **({"batch_first": True} if batch_first else {}))
+        case "NormStabilizer", _:
+            stack = of("Sequential", children=[sized("LSTM", d, h, peepholes=True), of(kind, beta=1)])
+            return of("Sequencer", children=[stack])
+        case (("MaskZero" | "TrimZero"), [_, dimensions]):
+            return of(kind, children=[sized("Linear", d, h)], input_dimensions=dimensions)
         case "Recurrent", _:
             return _recurrent(name, args)
         case "Recursor", _:
@@ -136,11 +154,21 @@ def _cell_options(name: str, args: list[Any]) -> Description:
     for arg in args:
         key, value = arg.split("=") if isinstance(arg, str) else ("rho", str(arg))
         options[{"cell2gate": "peepholes"}.get(key, key)] = json.loads(value)
-    if "rho2" in name:
-        options["rho"] = 2
+    options |= _rho(name)
     if "mask_zero" in name:
         options["mask_zero_dimensions"] = 1
     return options
+
+
+def _rho(name: str) -> Description:
+    return {"rho": 2} if "rho2" in name else {}
+
+
+def _switches(args: list[str]) -> Description:
+    names = {"batchfirst": "batch_first", "maskzero": "mask_zero"}
+    options: Description = {names[arg]: True for arg in args if arg in names}
+    modes = [arg.removeprefix("remember=") for arg in args if arg.startswith("remember=")]
+    return options | ({"remember": modes[0]} if modes else {})
 
 
 def _recurrent(name: str, args: list[str]) -> Description:

@@ -28,7 +28,6 @@ LAST_AXIS = Difference(
 )
 
 
-
 def _own_mean(recording: Recording) -> Recording:
     x, grad, gain, bias = (recording.arrays[key] for key in ("input", "grad_output", "param.0", "param.1"))
     centered = x - x.mean(1, keepdims=True)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
+
+import numpy as np
 
 import numrnn as nr
 from tests.golden.build import Missing, Untranslated, build, with_parameters
@@ -115,6 +118,15 @@ class Trace:
         norm = nr.optim.clip_grad_norm(self._models[part], event["cutoff"])
         assert_same(f"{title}: norm", norm, self._value(event["norm"]))
 
+    def on_check_stabilizer_loss(self, title: str, part: str, event: Event) -> None:
+        """The original squares the sum of the norms instead of their difference, and divides by the number of steps."""
+        stabilizers = [m for m in self._models[part].modules() if isinstance(m, nr.NormStabilizer)]
+        norms = [np.linalg.norm(record["after"][0], axis=1) for record in stabilizers[0]._records]
+        wrong = sum(np.square(a + b).mean() for a, b in itertools.pairwise(norms)) / len(norms)
+        assert_same(title, stabilizers[0].beta * wrong, self._value(event["value"]))
+        right = sum(np.square(a - b).mean() for a, b in itertools.pairwise(norms))
+        assert_same(title, stabilizers[0].loss(), stabilizers[0].beta * right)
+
     def on_training(self, title: str, part: str, event: Event) -> None:
         self._models[part].training()
 
@@ -134,7 +146,7 @@ class Trace:
 
     def _recurrent(self, part: str) -> nr.AbstractRecurrent:
         model = self._models[part]
-        return model.module if isinstance(model, nr.Sequencer) else model
+        return model if hasattr(model, "set_hidden_state") else model.module
 
     def on_set_initial_state(self, title: str, part: str, event: Event) -> None:
         self._recurrent(part).set_hidden_state(0, self._value(event["value"]))

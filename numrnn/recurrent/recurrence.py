@@ -1,0 +1,365 @@
+"""Recurrence: any module that turns an input and its own last output into the next output."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from numrnn.containers import ParallelTable, Sequential
+from numrnn.errors import complaint, describe
+from numrnn.graph import Graph, Input
+from numrnn.kernels.cpu import masking
+from numrnn.layers import (
+    Add,
+    BatchNormalization,
+    CAddTable,
+    CMulTable,
+    Linear,
+    LinearNoBias,
+    LookupTableMaskZero,
+    Narrow,
+    SelectTable,
+    Sigmoid,
+    Tanh,
+)
+from numrnn.layers.arrays import is_size
+from numrnn.module import Module
+from numrnn.recurrent.composite import CompositeRecurrent
+from numrnn.recurrent.lowering import has_equations, lowered
+from numrnn.table import add_tables, leaves, length_of, map_table, step_of
+
+
+class Recurrence(CompositeRecurrent):
+    r"""A module fed with its own last output: :math:`h_t = step([x_t, h_{t-1}])`, with zeros before the first step.
+
+    Parameters
+    ----------
+    step : Module
+        The module, of a table of the input and the last output.
+    output_size : int, list of int, or list of lists
+        Size of a row of the output; its sizes, if it has several axes; or a table of such, if the output is one.
+    n_input_dim : int
+        Number of axes of a row of the (first) input: 1 for features, 0 for an index. It tells a batch from a sample.
+    rho : int
+        How many steps, besides the newest, are remembered for `backward`.
+
+    Notes
+    -----
+    Under a `Sequencer`, `Sequential(ParallelTable(input, Linear), CAddTable(), transfer)` with a Sigmoid, Tanh or ReLU
+    runs as a fused loop; other modules are stepped.
+
+    Examples
+    --------
+    >>> import numpy as np, numrnn as nr
+    >>> both = nr.ParallelTable(nr.Linear(4, 6), nr.Linear(6, 6))
+    >>> rnn = nr.Recurrence(nr.Sequential(both, nr.CAddTable(), nr.Tanh()), 6, 1)
+    >>> rnn(np.zeros((3, 4), "float32")).shape
+    (3, 6)
+    """
+
+    progress = (*CompositeRecurrent.progress, "_sequence")
+
+    def __init__(self, step: Module, output_size: Any, n_input_dim: int, rho: int = 9999) -> None:
+        super().__init__(rho)
+        self.add_child("step", step)
+        self.output_size, self.n_input_dim = _checked_size(type(self).__name__, output_size), int(n_input_dim)
+
+    def _clear(self) -> None:
+        super()._clear()
+        self._sequence: dict[str, Any] = {}  # of the last sequence that ran as a fused loop, for its way back
+
+    # ---- the state: a list of arrays, even of one ----------------------------------------------------------------
+
+    @property
+    def _is_single(self) -> bool:
+        return isinstance(self.output_size, tuple)
+
+    def initial_state(self, input: Any) -> list[Any]:
+        """Return zeros for an input of this batch size."""
+        first = leaves(input)[0]
+        batch = first.shape[: first.ndim - self.n_input_dim]
+        zeros = _map_sizes(lambda size: np.zeros((*batch, *size), self.dtype), self.output_size)
+        return [zeros] if self._is_single else zeros
+
+    def check_input(self, input: Any) -> None:
+        """Raise an error if a step's input does not fit."""
+        super().check_input(input)
+        first = leaves(input)[0] if leaves(input) else None
+        if first is None or first.ndim - self.n_input_dim not in (0, 1):
+            expects = f"an input of {self.n_input_dim} axes, or of one more for a batch"
+            raise ValueError(complaint(self, describe(input), expects))
+
+    def _state_as_input(self) -> Any:
+        batch = leaves(self._state)[0].shape[: leaves(self._state)[0].ndim - len(_first_size(self.output_size))]
+        return np.zeros((*batch, *(1,) * self.n_input_dim))
+
+    def _batch_size(self) -> int:
+        return len(leaves(self._state)[0])
+
+    def _fed(self, state: list[Any]) -> Any:
+        return state[0] if self._is_single else state
+
+    def output_of(self, state: list[Any]) -> Any:
+        """Return what is given out of a new state."""
+        return map_table(np.array, self._fed(state))
+
+    def gradient_of(self, state: list[Any], grad_output: Any) -> list[Any]:
+        """Return the gradient of the new state, given that of what was given out."""
+        return [grad_output] if self._is_single else list(grad_output)
+
+    # ---- steps ---------------------------------------------------------------------------------------------------
+
+    def forward_step(self, input: Any, state: Any) -> tuple[Any, list[Any], Any]:
+        """Return (output, state, record) of one step."""
+        flags = self._flags_of(input)
+        if flags is not None:
+            if self._state is not None and (flags & masking.RESET).any():
+                self._begin_anew(np.flatnonzero(flags & masking.RESET), self._first_state(input))
+                state = self._state
+            input = _without(input, flags & masking.PADDING)
+        new = self._children["step"].forward([input, self._fed(state)])
+        new = map_table(np.array, [new] if self._is_single else new)
+        if flags is not None:
+            new = map_table(lambda array, old: _held(array, old, flags), new, state)
+        record = {"input": input, "state": state, "flags": flags, "memory": self._children_memory()}
+        return self.output_of(new), new, record | {"after": new, "in_sequence": False}
+
+    def _flags_of(self, input: Any) -> Any:
+        first = leaves(input)[0]
+        rows = first.reshape(1, *first.shape[:1], -1) if first.ndim > self.n_input_dim else first.reshape(1, 1, -1)
+        flags = self.flags_for(rows, 1)
+        return None if flags is None else flags[0]
+
+    def backward_step(self, record: Any, input: Any, grad_output: Any, grad_state: Any) -> tuple[Any, list[Any]]:
+        """Return the gradients of the input and of the state before one step."""
+        self._check_stepped(record)
+        self._restore_children_memory(record["memory"])
+        total = add_tables(self.gradient_of(record["after"], grad_output), grad_state)
+        flags, held = record["flags"], None
+        if flags is not None:
+            held = map_table(lambda g: _only(g, flags & masking.HOLD), total)
+            total = map_table(lambda g: _only(g, (flags & masking.PADDING) == 0), total)
+        fed = [record["input"], self._fed(record["state"])]
+        grad_input, grad_fed = self._children["step"].update_grad_input(fed, self._fed(total))
+        record["total"], record["memory"] = self._fed(total), self._children_memory()
+        return grad_input, add_tables([grad_fed] if self._is_single else grad_fed, held)
+
+    def accumulate_step(self, record: Any, input: Any, scale: float) -> None:
+        """Let the module add its parameters' gradients of one step."""
+        self._restore_children_memory(record["memory"])
+        fed = [record["input"], self._fed(record["state"])]
+        self._children["step"].acc_grad_parameters(fed, record["total"], scale)
+
+    def _forget_own_rows(self, rows: Any) -> None:
+        self._begin_anew(self._checked_rows(rows), self._first_state(self._state_as_input()))
+
+    # ---- whole sequences -----------------------------------------------------------------------------------------
+
+    def _parts(self) -> tuple[Module, Module, Module, Module] | None:
+        """Return input module, feedback, transfer and merge module, if the step is made of those and has equations."""
+        step = self._children["step"]
+        if type(step) is not Sequential or len(step) != 3 or type(step[0]) is not ParallelTable or len(step[0]) != 2:
+            return None
+        parts = step[0][0], step[0][1], step[2], step[1]
+        return parts if self._is_single and has_equations(*parts[1:]) else None
+
+    @property
+    def over_time(self) -> str:
+        """How a sequence is run."""
+        return "step by step" if self._parts() is None else "input all steps at once, then one fused loop"
+
+    def forward_sequence(self, input: Any) -> Any:
+        """Run all steps: as a fused loop if the step module has equations."""
+        parts = self._parts()
+        if parts is None or self._flags is not None or self._zeros_are_padding:
+            return super().forward_sequence(input)
+        self.check_input(step_of(input, 0))
+        state = self._state if self._state is not None else self._first_state(step_of(input, 0))
+        mapped = parts[0].forward_sequence(input)
+        cell = lowered(*parts[1:], mapped)
+        if cell is None:
+            parts[0].forget()
+            return super().forward_sequence(input)
+        cell.begin(parts[1], state, self.is_training)
+        outputs = cell.forward_sequence(mapped)
+        records = [{"after": [h.reshape(mapped.shape[1:])], "in_sequence": True} for h in cell.remembered_outputs()]
+        self._input_shapes = [leaf.shape[1:] for leaf in leaves(input)]
+        self._advance(records or [{}] * length_of(input), [cell.get_hidden_state()])
+        self._sequence = {"mapped": mapped, "cell": cell}
+        return outputs
+
+    def sequence_grad_input(self, input: Any, grad_output: Any) -> Any:
+        """Go back through a sequence."""
+        if not self._is_whole(length_of(input)):
+            return super().sequence_grad_input(input, grad_output)
+        source, cell = self._parts()[0], self._sequence["cell"]
+        cell.set_grad_hidden_state(None, self._arriving_gradient())
+        self._sequence["grads"] = cell.sequence_grad_input(self._sequence["mapped"], grad_output)
+        self._went_back(length_of(input), [cell.get_grad_hidden_state(0)])
+        grad_input = source.sequence_grad_input(input, self._sequence["grads"])
+        self._sequence["memory"] = source._take_memory()
+        return grad_input
+
+    def sequence_acc_grad_parameters(self, input: Any, grad_output: Any, scale: float = 1.0) -> None:
+        """Let the modules add their parameters' gradients of all steps."""
+        if not self._records[-1]["in_sequence"]:
+            super().sequence_acc_grad_parameters(input, grad_output, scale)
+            return
+        source = self._parts()[0]
+        self._sequence["cell"].sequence_acc_grad_parameters(self._sequence["mapped"], grad_output, scale)
+        source._restore_memory(self._sequence["memory"])
+        source.sequence_acc_grad_parameters(input, self._sequence["grads"], scale)
+        self._accumulated += length_of(input)
+
+    def describe_arguments(self) -> str:
+        """Return the step module and the sizes."""
+        sizes = _map_sizes(list, self.output_size)
+        return f"{self._children['step']!r}, {sizes}, {self.n_input_dim}"
+
+
+def _checked_size(owner: str, size: Any) -> Any:
+    """Return the size of a row as a tuple, or a list of such."""
+    if is_size(size):
+        return (int(size),)
+    if isinstance(size, list | tuple) and size and all(map(is_size, size)):
+        return tuple(map(int, size))
+    if isinstance(size, list | tuple) and size:
+        return [_checked_size(owner, element) for element in size]
+    raise ValueError(complaint(owner, f"output_size={size!r}", "a size of at least 1, a list of sizes, or a table"))
+
+
+def _map_sizes(function: Any, size: Any) -> Any:
+    return function(size) if isinstance(size, tuple) else [_map_sizes(function, element) for element in size]
+
+
+def _first_size(size: Any) -> tuple[int, ...]:
+    return size if isinstance(size, tuple) else _first_size(size[0])
+
+
+def _rows_like(flags: Any, array: Any) -> Any:
+    return flags.reshape(-1, *(1,) * (array.ndim - 1))
+
+
+def _without(input: Any, padding: Any) -> Any:
+    """Return the input with zeros in rows of padding."""
+    return map_table(lambda leaf: np.where(_rows_like(padding, leaf) != 0, leaf.dtype.type(0), leaf), input)
+
+
+def _held(array: Any, old: Any, flags: Any) -> Any:
+    """Return a new state in which rows of padding are zero, or what they were."""
+    padded = np.where(_rows_like(flags & masking.HOLD, array) != 0, old, array.dtype.type(0))
+    return np.where(_rows_like(flags & masking.PADDING, array) != 0, padded, array)
+
+
+def _only(gradient: Any, rows: Any) -> Any:
+    """Return a gradient with zeros outside of some rows."""
+    return np.where(_rows_like(rows, gradient) != 0, gradient, gradient.dtype.type(0))
+
+
+class LookupRNN(Recurrence):
+    r"""Plain recurrent network of words, :math:`h_t = f(merge(W_{x_t}, W h_{t-1} + b))`; word 0 is padding.
+
+    Parameters
+    ----------
+    n_index : int
+        Number of words, which count from 1.
+    hidden_size : int
+        Number of features H.
+    transfer : Module, optional
+        The function f; by default `Sigmoid()`.
+    merge : Module, optional
+        Joins the table of both; by default `CAddTable()`.
+    rho : int
+        How many steps, besides the newest, are remembered for `backward`.
+
+    Examples
+    --------
+    >>> import numpy as np, numrnn as nr
+    >>> nr.LookupRNN(10, 6)(np.array([1, 10, 0])).shape
+    (3, 6)
+    """
+
+    def __init__(
+        self,
+        n_index: int,
+        hidden_size: int,
+        transfer: Module | None = None,
+        merge: Module | None = None,
+        rho: int = 9999,
+    ) -> None:
+        both = ParallelTable(LookupTableMaskZero(n_index, hidden_size), Linear(hidden_size, hidden_size))
+        merge, transfer = merge or CAddTable(), transfer or Sigmoid()
+        super().__init__(Sequential(both, merge, transfer), hidden_size, 0, rho)
+
+
+class BatchNormalizedLSTM(Recurrence):
+    r"""`FastLSTM` with recurrent batch normalisation (the original's `FastLSTM.bn`).
+
+    .. math::
+        (i, z, f, o) &= BN(W_x x_t + b_x) + BN(W_h h_{t-1}) + b \\
+        c_t &= \sigma(f) c_{t-1} + \sigma(i) \tanh(z) \\
+        h_t &= \sigma(o) \tanh(BN(c_t))
+
+    Each step is normalised over its own batch in training mode; all steps share the running averages, which serve in
+    evaluate mode. It is stepped, since the rows of a batch depend on each other.
+
+    Parameters
+    ----------
+    input_size, hidden_size : int
+        Numbers of features D and H.
+    rho : int
+        How many steps, besides the newest, are remembered for `backward`.
+    eps, momentum, affine
+        See `BatchNormalization`. Its weights start at 0.1.
+
+    References
+    ----------
+    Cooijmans et al. (2016), Recurrent batch normalization, equations 6 to 8.
+
+    Examples
+    --------
+    >>> import numpy as np, numrnn as nr
+    >>> nr.BatchNormalizedLSTM(4, 6)(np.zeros((3, 4), "float32")).shape
+    (3, 6)
+    """
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        rho: int = 9999,
+        eps: float = 1e-5,
+        momentum: float = 0.1,
+        affine: bool = True,
+    ) -> None:
+        size = hidden_size
+
+        def normalized(width: int) -> BatchNormalization:
+            layer = BatchNormalization(width, eps, momentum, affine)
+            if affine:
+                layer.weight = np.full(width, 0.1)
+            return layer
+
+        x, state = Input("x"), Input("state")
+        h, c = SelectTable(0)(state), SelectTable(1)(state)
+        mapped = normalized(4 * size)(Linear(input_size, 4 * size)(x))
+        fed = normalized(4 * size)(LinearNoBias(size, 4 * size)(h))
+        gates = Add(4 * size)(CAddTable()([mapped, fed]))
+        i, z, f, o = ((Tanh() if k == 1 else Sigmoid())(Narrow(-1, k * size, size)(gates)) for k in range(4))
+        c = CAddTable()([CMulTable()([f, c]), CMulTable()([i, z])])
+        h = CMulTable()([o, Tanh()(normalized(size)(c))])
+        super().__init__(Graph([x, state], [h, c]), [[size], [size]], 1, rho)
+        self.input_size, self.hidden_size = int(input_size), int(hidden_size)
+
+    def output_of(self, state: list[Any]) -> Any:
+        """Return h."""
+        return np.array(state[0])
+
+    def gradient_of(self, state: list[Any], grad_output: Any) -> list[Any]:
+        """Return the gradient of h and c."""
+        return [grad_output, np.zeros_like(state[1])]
+
+    def describe_arguments(self) -> str:
+        """Return the sizes."""
+        return f"{self.input_size} -> {self.hidden_size}"
