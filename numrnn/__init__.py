@@ -41,6 +41,8 @@ from numrnn.graph import Node as Node
 from numrnn.kernels.cpu.threads import get_num_threads as get_num_threads
 from numrnn.kernels.cpu.threads import set_num_threads as set_num_threads
 from numrnn.layers import *  # noqa: F403  (its __all__ is the list of layers)
+from numrnn.mask_zero import MaskZero as MaskZero
+from numrnn.mask_zero import TrimZero as TrimZero
 from numrnn.module import Module as Module
 from numrnn.random import seed as seed
 from numrnn.recurrent import AbstractRecurrent as AbstractRecurrent
@@ -53,8 +55,16 @@ from numrnn.recurrent import Recurrent as Recurrent
 from numrnn.recurrent import Recursor as Recursor
 from numrnn.recurrent import StepModule as StepModule
 from numrnn.sequencer import AbstractSequencer as AbstractSequencer
+from numrnn.sequencer import BiSequencer as BiSequencer
+from numrnn.sequencer import BiSequencerLM as BiSequencerLM
+from numrnn.sequencer import RecurrentAttention as RecurrentAttention
+from numrnn.sequencer import Repeater as Repeater
+from numrnn.sequencer import ReverseSequence as ReverseSequence
+from numrnn.sequencer import ReverseUnreverse as ReverseUnreverse
 from numrnn.sequencer import SeqGRU as SeqGRU
 from numrnn.sequencer import SeqLSTM as SeqLSTM
 from numrnn.sequencer import SeqLSTMP as SeqLSTMP
+from numrnn.sequencer import SeqReverseSequence as SeqReverseSequence
 from numrnn.sequencer import Sequencer as Sequencer
+from numrnn.sequencer import VariableLength as VariableLength
 from numrnn.warm_up import warm_up as warm_up

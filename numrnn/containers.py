@@ -39,11 +39,7 @@ class Container(Module):
             If it shares a part that keeps something between forward and backward with the modules before: the second
             forward would overwrite it. Layers such as `Linear` may be shared, and a `Graph` may share more.
         """
-        inside = {id(part) for child in self._children.values() for part in child.modules()}
-        for part in module.modules() if isinstance(module, Module) else ():
-            if id(part) in inside and (part.memory or part.keeps_steps or not part.row_wise):
-                hint = "A Graph may use a module in several places"
-                raise ValueError(complaint(type(self).__name__, f"{part!r} a second time", "it in one place", hint))
+        check_not_shared(type(self).__name__, [*self._children.values(), module])
         self.add_child(str(len(self._children)), module)
         return self
 
@@ -108,6 +104,18 @@ class Container(Module):
     def _inputs_for(self, input: Any) -> list[Any]:
         """Return the children's inputs, given the container's."""
         raise NotImplementedError
+
+
+def check_not_shared(owner: str, modules: Iterable[Module]) -> None:
+    """Raise a ValueError if modules share a part that keeps something between forward and backward."""
+    inside: set[int] = set()
+    for module in modules:
+        parts = list(module.modules()) if isinstance(module, Module) else []
+        for part in parts:
+            if id(part) in inside and (part.memory or part.keeps_steps or not part.row_wise):
+                hint = "A Graph may use a module in several places"
+                raise ValueError(complaint(owner, f"{part!r} a second time", "it in one place", hint))
+        inside |= {id(part) for part in parts}
 
 
 def _forward(child: Module, input: Any) -> Any:

@@ -453,6 +453,11 @@ class Module:
         """
         self._or_undo(lambda reward: [child.reinforce(reward) for child in self._children.values()], reward)
 
+    def take_rows(self, rows: Any) -> None:
+        """Let the recurrent modules in here go on with some rows of their batch; see `AbstractRecurrent.take_rows`."""
+        for child in self._children.values():
+            child.take_rows(rows)
+
     def set_masks(self, mask: Any = None, reset: Any = None, zero: Any = None) -> None:
         """Give masks to all recurrent modules in here; see `AbstractRecurrent.set_masks`."""
         for child in self._children.values():

@@ -6,7 +6,7 @@ The generic tests run over these tables, so a new module needs one line here.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -40,6 +40,8 @@ class Entry:
     is_row_wise: bool = True
     """Whether samples do not depend on each other."""
     needs_rows: bool = False
+    has_true_gradient: bool = True
+    """Whether its gradient is the slope of its output; some modules have another one by definition."""
 
     def make(self, sizes: Sizes, seed: int = 0) -> nr.Module:
         nr.seed(seed)
@@ -84,6 +86,11 @@ def letters(s: Sizes, rng: np.random.Generator) -> np.ndarray:
     return np.asarray(rng.integers(0, LETTERS, s.rows))
 
 
+def features_with_padding(s: Sizes, rng: np.random.Generator) -> np.ndarray:
+    """Draw rows of which some are zero."""
+    return features(s, rng) * (rng.random((*s.rows, 1)) < 0.7)
+
+
 def table(*draws: Any) -> Draw:
     """Return what draws a table of a structure."""
     return lambda s, rng: [(table(*draw) if isinstance(draw, list) else draw)(s, rng) for draw in draws]
@@ -97,6 +104,17 @@ def sequence(draw: Draw) -> Draw:
         return steps if isinstance(steps[0], list) else np.stack(steps)
 
     return draw_sequence
+
+
+def two_or_more(draw: Draw) -> Draw:
+    """Return what draws at least two steps."""
+    return lambda s, rng: draw(replace(s, time=max(2, s.time)), rng)
+
+
+def ragged(s: Sizes, rng: np.random.Generator) -> list[np.ndarray]:
+    """Draw sequences of unequal lengths."""
+    lengths = [*rng.integers(0, 5, 3), s.time]
+    return [rng.normal(size=(length, s.features)) for length in lengths]
 
 
 # ---- modules -----------------------------------------------------------------------------------------------------
@@ -146,6 +164,33 @@ def graph_with_shared_modules(s: Sizes) -> nr.Module:
     return nr.Graph(x, nr.CAddTable()([linear(first), nr.CSubTable()(both(first)), x]))
 
 
+def attention(s: Sizes) -> nr.Module:
+    """Return a RecurrentAttention that chooses one of three actions, so that its gradient is the slope."""
+    both = nr.ParallelTable(nr.Linear(s.features, s.hidden), nr.LookupTable(3, s.hidden))
+    rnn = nr.Sequential(both, nr.CAddTable(), nr.GRU(s.hidden))
+    return nr.RecurrentAttention(rnn, nr.Sequential(nr.Linear(s.hidden, 3), nr.ArgMax(-1)), 3, s.hidden)
+
+
+OPERATIONS = ["keep", "replace", "mul", "diff", "forget", "max", "min"]
+"""Those whose slope is finite everywhere."""
+
+
+def recurrence(s: Sizes, parts: int = 1) -> nr.Module:
+    """Return a Recurrence with equations, or a larger one that is stepped."""
+    both = nr.ParallelTable(nr.Linear(s.features, s.hidden), nr.Linear(s.hidden, s.hidden))
+    rest = [nr.Linear(s.hidden, s.hidden) for _ in range(1, parts)]
+    return nr.Recurrence(nr.Sequential(both, nr.CAddTable(), *rest, nr.Tanh()), s.hidden, 1)
+
+
+def nested_recurrence(s: Sizes) -> nr.Module:
+    """Return a Recurrence whose output and state is a table of two arrays."""
+    x, state = nr.Input("x"), nr.Input("state")
+    a, b = nr.SelectTable(0)(state), nr.SelectTable(1)(state)
+    a = nr.Tanh()(nr.CAddTable()([nr.Linear(s.features, s.hidden)(x), nr.Linear(s.hidden, s.hidden)(a)]))
+    b = nr.Linear(s.hidden + 2, 2)(nr.JoinTable()([a, b]))
+    return nr.Recurrence(nr.Graph([x, state], [a, b]), [[s.hidden], [2]], 1)
+
+
 MODULES: dict[str, Entry] = {
     # layers
     "Linear": Entry(lambda s: nr.Linear(s.features, s.hidden), features),
@@ -193,6 +238,8 @@ MODULES: dict[str, Entry] = {
     "Dropout": Entry(lambda s: nr.Dropout(0.4), features),
     "Dropout, lazy": Entry(lambda s: nr.Dropout(0.4, lazy=True), features, is_row_wise=False),
     "Dropout, mono": Entry(lambda s: nr.Dropout(0.4, mono=True), features, is_row_wise=False),
+    "ZeroGrad": Entry(lambda s: nr.ZeroGrad(), features, has_true_gradient=False),
+    "Clip": Entry(lambda s: nr.Clip(-0.5, 0.7), features, has_true_gradient=False),
     "CopyGrad": Entry(lambda s: nr.CopyGrad(), features),
     "Identity": Entry(lambda s: nr.Identity(), features),
     "Identity of a table": Entry(lambda s: nr.Identity(), table(features, [letters, hidden])),
@@ -204,7 +251,7 @@ MODULES: dict[str, Entry] = {
     "CMinTable": Entry(lambda s: nr.CMinTable(), table(features, features)),
     "DotProduct": Entry(lambda s: nr.DotProduct(), table(features, features)),
     "MixtureTable": Entry(lambda s: nr.MixtureTable(), experts),
-    "MM": Entry(lambda s: nr.MM(trans_b=True), matrices),
+    "MM": Entry(lambda s: nr.MM(trans_b=True), matrices, needs_rows=True),
     "ExpandAs": Entry(
         lambda s: nr.Sequential(
             nr.ConcatTable(nr.Tanh(), nr.Sequential(nr.Narrow(-1, 0), nr.Sigmoid())), nr.ExpandAs()
@@ -246,9 +293,11 @@ MODULES: dict[str, Entry] = {
     "Concat": Entry(lambda s: nr.Concat(-1, nr.Linear(s.features, s.hidden), nr.GRU(s.features, 3)), features),
     "Concat of rows": Entry(lambda s: nr.Concat(0, nr.Tanh(), nr.Sigmoid()), features, is_row_wise=False),
     "MapTable": Entry(
-        lambda s: nr.MapTable(nr.Sequential(nr.Linear(s.features, s.hidden), nr.Dropout(0.3))),
+        lambda s: nr.MapTable(nr.Sequential(nr.Linear(s.features, s.hidden), nr.BatchNormalization(s.hidden))),
         table(features, features),
         is_exact=False,
+        is_row_wise=False,
+        needs_rows=True,
     ),
     "ParallelTable": Entry(
         lambda s: nr.ParallelTable(nr.LookupTable(LETTERS, 3), nr.RNN(s.features, s.hidden)), table(letters, features)
@@ -268,7 +317,60 @@ MODULES: dict[str, Entry] = {
     "LSTM without peepholes": Entry(lambda s: nr.LSTM(s.features, s.hidden, cell2gate=False), features),
     "FastLSTM": Entry(lambda s: nr.FastLSTM(s.features, s.hidden), features),
     "GRU": Entry(lambda s: nr.GRU(s.features, s.hidden), features),
+    "LSTM with dropout": Entry(lambda s: nr.LSTM(s.features, s.hidden, p=0.3), features),
+    "FastLSTM with dropout": Entry(lambda s: nr.FastLSTM(s.features, s.hidden, p=0.3), features),
+    "GRU with dropout, mono": Entry(lambda s: nr.GRU(s.features, s.hidden, p=0.3, mono=True), features),
+    "LSTM, mask_zero": Entry(
+        lambda s: nr.LSTM(s.features, s.hidden).mask_zero(), features_with_padding, has_true_gradient=False
+    ),
+    "GRU, mask_zero": Entry(
+        lambda s: nr.GRU(s.features, s.hidden).mask_zero(), features_with_padding, has_true_gradient=False
+    ),
+    "GRU with learned start": Entry(lambda s: nr.GRU(s.features, s.hidden).learn_start_state(), features),
+    "MuFuRu": Entry(lambda s: nr.MuFuRu(s.features, s.hidden, OPERATIONS), features),
+    "MuFuRu, one operation": Entry(lambda s: nr.MuFuRu(s.features, s.hidden, ["mul"]), features),
+    "RecLSTM": Entry(lambda s: nr.RecLSTM(s.features, s.hidden), features),
+    "RecLSTM with projection": Entry(lambda s: nr.RecLSTM(s.features, s.hidden, 3), features),
+    "RecGRU": Entry(lambda s: nr.RecGRU(s.features, s.hidden), features),
+    "LinearRNN": Entry(lambda s: nr.LinearRNN(s.features, s.hidden), features),
+    "BatchNormalizedLSTM": Entry(
+        lambda s: nr.BatchNormalizedLSTM(s.features, s.hidden, eps=0.1), features, False, False, needs_rows=True
+    ),
+    "StepLSTM": Entry(lambda s: nr.StepLSTM(s.features, s.hidden), table(features, hidden, hidden), needs_rows=True),
+    "StepGRU": Entry(lambda s: nr.StepGRU(s.features, s.hidden), table(features, hidden), needs_rows=True),
+    "StepModule": Entry(
+        lambda s: nr.StepModule(nr.RNN(s.features, s.hidden)), table(features, hidden), needs_rows=True
+    ),
     # recurrences made of modules
+    "Recurrence": Entry(lambda s: recurrence(s), features, is_exact=False),
+    "Recurrence of letters": Entry(
+        lambda s: nr.Recurrence(
+            nr.Sequential(
+                nr.ParallelTable(nr.LookupTable(LETTERS, s.hidden), nr.Linear(s.hidden, s.hidden)),
+                nr.CMulTable(),
+                nr.Tanh(),
+            ),
+            s.hidden,
+            0,
+        ),
+        letters,
+        is_exact=False,
+    ),
+    "Recurrence with a nested state": Entry(nested_recurrence, features, is_exact=False),
+    "Recurrence with an LSTM": Entry(
+        lambda s: nr.Recurrence(
+            nr.Sequential(nr.JoinTable(), nr.LSTM(s.features + s.hidden, 3), nr.Linear(3, s.hidden)), s.hidden, 1
+        ),
+        features,
+        is_exact=False,
+    ),
+    "Recurrence, mask_zero": Entry(
+        lambda s: recurrence(s, 3).mask_zero(), features_with_padding, is_exact=False, has_true_gradient=False
+    ),
+    "LookupRNN": Entry(lambda s: nr.LookupRNN(LETTERS, s.hidden), words, is_exact=False),
+    "NormStabilizer": Entry(
+        lambda s: nr.NormStabilizer(0.7), features, False, False, needs_rows=True, has_true_gradient=False
+    ),
     "Recurrent": Entry(lambda s: recurrent(s), features, is_exact=False),
     "Recurrent with Tanh": Entry(lambda s: recurrent(s, nr.Tanh()), features, is_exact=False),
     "Recurrent with ReLU": Entry(lambda s: recurrent(s, nr.ReLU()), features, is_exact=False),
@@ -305,7 +407,91 @@ MODULES: dict[str, Entry] = {
         features,
         is_exact=False,
     ),
+    # padding
+    "MaskZero": Entry(
+        lambda s: nr.MaskZero(nr.Sequential(nr.Linear(s.features, s.hidden), nr.Tanh())),
+        features_with_padding,
+        has_true_gradient=False,
+    ),
+    "TrimZero": Entry(
+        lambda s: nr.TrimZero(nr.Sequential(nr.Linear(s.features, s.hidden), nr.Tanh())),
+        features_with_padding,
+        is_exact=False,
+        has_true_gradient=False,
+    ),
     # whole sequences
+    "SeqLSTM": Entry(lambda s: nr.SeqLSTM(s.features, s.hidden), sequence(features), needs_rows=True),
+    "SeqLSTMP": Entry(lambda s: nr.SeqLSTMP(s.features, s.hidden, 3), sequence(features), needs_rows=True),
+    "SeqGRU": Entry(
+        lambda s: nr.SeqGRU(s.features, s.hidden, mask_zero=True),
+        sequence(features_with_padding),
+        needs_rows=True,
+        has_true_gradient=False,
+    ),
+    "VariableLength": Entry(
+        lambda s: nr.VariableLength(nr.GRU(s.features, s.hidden)), ragged, is_exact=False, is_row_wise=False
+    ),
+    "VariableLength, last only": Entry(
+        lambda s: nr.VariableLength(nr.Sequential(nr.LSTM(s.features, 3), nr.Linear(3, 2)), last_only=True),
+        ragged,
+        is_exact=False,
+        is_row_wise=False,
+    ),
+    "SeqReverseSequence": Entry(lambda s: nr.SeqReverseSequence(-1), features),
+    "SeqReverseSequence of rows": Entry(lambda s: nr.SeqReverseSequence(), features, is_row_wise=False),
+    "ReverseSequence": Entry(lambda s: nr.ReverseSequence(), sequence(features), is_row_wise=False),
+    "ReverseSequence of tables": Entry(
+        lambda s: nr.ReverseSequence(), sequence(table(features, letters)), is_row_wise=False
+    ),
+    "ReverseUnreverse": Entry(lambda s: nr.ReverseUnreverse(nr.LSTM(s.features, s.hidden)), sequence(features)),
+    "ReverseUnreverse of letters": Entry(
+        lambda s: nr.ReverseUnreverse(nr.Sequencer(language_model(s))), sequence(letters)
+    ),
+    "BiSequencer": Entry(lambda s: nr.BiSequencer(nr.LSTM(s.features, s.hidden)), sequence(features)),
+    "BiSequencer of two modules": Entry(
+        lambda s: nr.BiSequencer(
+            nr.Sequential(nr.GRU(s.features, s.hidden), nr.Dropout(0.3)),
+            nr.Sequencer(recurrent(s)),
+            nr.Sequential(nr.CMulTable(), nr.Linear(s.hidden, 2), nr.RNN(2)),
+        ),
+        sequence(features),
+        is_exact=False,
+    ),
+    "BiSequencer of tables": Entry(
+        lambda s: nr.BiSequencer(nr.Sequential(nr.CAddTable(), nr.GRU(s.features, 3)), merge=nr.CAddTable()),
+        sequence(table(features, features)),
+    ),
+    "BiSequencer of SeqLSTM": Entry(
+        lambda s: nr.BiSequencer(nr.SeqLSTM(s.features, s.hidden)), sequence(features), needs_rows=True
+    ),
+    "BiSequencer of letters": Entry(
+        lambda s: nr.BiSequencer(nr.Sequential(nr.LookupTable(LETTERS, 3), nr.GRU(3))), sequence(letters)
+    ),
+    "BiSequencer of a BiSequencer": Entry(
+        lambda s: nr.BiSequencer(nr.BiSequencer(nr.RNN(s.features, s.hidden)), nr.Linear(s.features, s.hidden)),
+        sequence(features),
+    ),
+    "BiSequencerLM": Entry(
+        lambda s: nr.BiSequencerLM(nr.LSTM(s.features, s.hidden), nr.GRU(s.features, s.hidden)),
+        two_or_more(sequence(features)),
+    ),
+    "BiSequencerLM of tables": Entry(
+        lambda s: nr.BiSequencerLM(branches(s), merge=nr.CAddTable()),
+        two_or_more(sequence(table(features, features))),
+    ),
+    "Repeater": Entry(
+        lambda s: nr.Repeater(nr.Sequential(nr.LSTM(s.features, s.hidden), nr.Linear(s.hidden, 2)), 3),
+        features,
+        is_exact=False,
+    ),
+    "Repeater of letters": Entry(
+        lambda s: nr.Repeater(
+            nr.Sequential(nr.LookupTable(LETTERS, s.hidden), nr.ConcatTable(nr.GRU(s.hidden), nr.Dropout(0.3))), 2
+        ),
+        letters,
+        is_exact=False,
+    ),
+    "RecurrentAttention": Entry(attention, features, is_exact=False, needs_rows=True),
     "Sequencer": Entry(lambda s: nr.Sequencer(nr.Linear(s.features, s.hidden)), sequence(features)),
     "Sequencer of a cell": Entry(lambda s: nr.Sequencer(nr.LSTM(s.features, s.hidden)), sequence(features)),
     "Sequencer of a language model": Entry(lambda s: nr.Sequencer(language_model(s)), sequence(letters)),

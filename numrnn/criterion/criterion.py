@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
+
+from numrnn.errors import complaint, describe
 from numrnn.table import length_of, stack_steps, step_of
 
 
@@ -48,11 +52,53 @@ class Criterion:
 
     def forward_sequence(self, input: Any, target: Any) -> list[float]:
         """Return the losses of all steps."""
-        return [self.forward(step_of(input, t), step_of(target, t)) for t in range(length_of(input))]
+        steps = self.of_steps(length_of(input))
+        return [own.forward(step_of(input, t), step_of(target, t)) for t, own in enumerate(steps)]
 
     def backward_sequence(self, input: Any, target: Any) -> Any:
         """Return the gradients of all steps, each of its own loss, as arrays with a leading time axis."""
-        return stack_steps([self.backward(step_of(input, t), step_of(target, t)) for t in range(length_of(input))])
+        steps = self.of_steps(length_of(input))
+        return stack_steps([own.backward(step_of(input, t), step_of(target, t)) for t, own in enumerate(steps)])
+
+    def of_steps(self, count: int) -> list[Criterion]:
+        """Return the criterion of each of `count` steps: this one, or copies that hold the masks of their steps."""
+        return [self] * count
+
+    # ---- padding -------------------------------------------------------------------------------------------
+
+    def set_zero_mask(self, mask: Any) -> None:
+        """Say which rows are padding: what every `MaskZeroCriterion` in here, and this one, goes by from now on.
+
+        Parameters
+        ----------
+        mask : array of bool, or None
+            True for padding; of the shape of the rows, such as (batch,), and in a `SequencerCriterion`
+            (time, batch): every step takes its own. None (or False) goes back to what the input says.
+
+        Raises
+        ------
+        TypeError
+            If the mask is no array of booleans (nor None).
+        ValueError
+            If there is no `MaskZeroCriterion`.
+        """
+        takers = list(self._mask_takers())
+        if not takers:
+            raise ValueError(complaint(self, "set_zero_mask()", "a MaskZeroCriterion in it"))
+        if mask is None or mask is False:
+            own = None
+        elif isinstance(mask, np.ndarray) and mask.dtype == bool:
+            own = mask.copy()
+        else:
+            raise TypeError(complaint(self, describe(mask), "a mask that is an array of booleans, or None"))
+        for taker in takers:
+            taker._zero_mask = own
+
+    _zero_mask: np.ndarray | None = None
+
+    def _mask_takers(self) -> Iterator[Criterion]:
+        """Iterate over what takes a mask: this criterion, or others inside it."""
+        return iter(())
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.describe_arguments()})"

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
-from numrnn.criterion.criterion import Criterion
-from numrnn.errors import complaint, describe
-from numrnn.layers.arrays import check_float_array
+from numrnn.criterion.elementwise import ElementwiseCriterion
 
 
-class MSECriterion(Criterion):
+class MSECriterion(ElementwiseCriterion):
     """The squared difference of input and target, averaged over all elements.
 
     Parameters
@@ -31,33 +27,10 @@ class MSECriterion(Criterion):
     2.0
     """
 
-    def __init__(self, size_average: bool = True) -> None:
-        self.size_average = bool(size_average)
+    def terms(self, input: np.ndarray, target: np.ndarray) -> np.ndarray:
+        """Square the differences."""
+        return np.square(input - target)
 
-    def check(self, input: Any, target: Any) -> None:
-        """Expect two float arrays of one shape and element type."""
-        check_float_array(self, input)
-        check_float_array(self, target)
-        if input.shape != target.shape:
-            raise ValueError(
-                complaint(self, f"a target of shape {target.shape}", f"shape {input.shape}, as the input has")
-            )
-        if input.dtype != target.dtype:
-            raise TypeError(
-                complaint(self, f"a target that is a {describe(target)}", f"{input.dtype}, as the input is")
-            )
-
-    def update_output(self, input: np.ndarray, target: np.ndarray) -> float:
-        """Add up the squares, in float64."""
-        return np.square(input - target).sum(dtype=np.float64) / self._divisor(input)
-
-    def update_grad_input(self, input: np.ndarray, target: np.ndarray) -> np.ndarray:
+    def gradient(self, input: np.ndarray, target: np.ndarray, factor: float) -> np.ndarray:
         """Double the difference."""
-        return np.asarray((input - target) * input.dtype.type(2 / self._divisor(input)))
-
-    def _divisor(self, input: np.ndarray) -> int:
-        return max(input.size, 1) if self.size_average else 1
-
-    def describe_arguments(self) -> str:
-        """Return what stands between the parentheses of `repr`."""
-        return f"size_average={self.size_average}"
+        return (input - target) * input.dtype.type(2 * factor)

@@ -24,8 +24,14 @@ class _Weighted(Module):
         if not all(map(is_size, shape)):
             raise ValueError(complaint(type(self).__name__, f"sizes {shape}", "whole numbers, sizes of at least 1"))
         self.shape = tuple(map(int, shape))
+        self.add_parameter(self.parameter, np.zeros(self.shape, "float32"))
+        self.reset(rng)
+
+    def reset(self, rng: Any = None) -> None:
+        """Draw new initial values."""
         bound = max(1, int(np.prod(self.shape))) ** -0.5
-        self.add_parameter(self.parameter, generator(rng).uniform(-bound, bound, self.shape).astype("float32"))
+        self._parameters[self.parameter][...] = generator(rng).uniform(-bound, bound, self.shape)
+        self.parameters_changed()
 
     def check_input(self, input: Any) -> None:
         """Expect one array `(..., *shape)` of the parameter's element type."""
@@ -173,9 +179,12 @@ class PReLU(_Weighted):
     """
 
     def __init__(self, size: int = 0) -> None:
-        super().__init__((1 if size == 0 else size,), 0)
+        super().__init__((1 if size == 0 else size,), None)
         self.size = size
-        self.weight.fill(0.25)
+
+    def reset(self, rng: Any = None) -> None:
+        """Put the initial slopes back; nothing is drawn."""
+        self.weight = np.full(self.shape, 0.25)
 
     def check_input(self, input: Any) -> None:
         """Expect one array `(..., size)`, of any shape if there is one slope, of the slopes' element type."""

@@ -56,10 +56,17 @@ class Linear(Module):
             got = f"sizes {input_size!r} and {output_size!r}"
             raise ValueError(complaint("Linear", got, "whole numbers, sizes of at least 1"))
         self.input_size, self.output_size, self.has_bias = int(input_size), int(output_size), bool(bias)
-        draw, bound = generator(rng), self.input_size**-0.5
-        self.add_parameter("weight", draw.uniform(-bound, bound, (output_size, input_size)).astype("float32"))
+        self.add_parameter("weight", np.zeros((self.output_size, self.input_size), "float32"))
         if self.has_bias:
-            self.add_parameter("bias", draw.uniform(-bound, bound, output_size).astype("float32"))
+            self.add_parameter("bias", np.zeros(self.output_size, "float32"))
+        self.reset(rng)
+
+    def reset(self, rng: Any = None) -> None:
+        """Draw new initial weights."""
+        draw, bound = generator(rng), self.input_size**-0.5
+        for parameter in self._parameters.values():
+            parameter[...] = draw.uniform(-bound, bound, parameter.shape)
+        self.parameters_changed()
 
     def check_input(self, input: Any) -> None:
         """Expect one array `(..., input_size)` of the parameters' element type."""

@@ -72,7 +72,12 @@ class LookupTable(Module):
         self.n_index, self.n_output = int(n_index), int(n_output)
         self.padding_value, self.max_norm, self.norm_type = padding_value, max_norm, float(norm_type)
         self.scale_grad_by_frequency = bool(scale_grad_by_frequency)
-        self.add_parameter("weight", generator(rng).standard_normal((self.n_index, self.n_output), np.float32))
+        self.add_parameter("weight", np.zeros((self.n_index, self.n_output), "float32"))
+        self.reset(rng)
+
+    def reset(self, rng: np.random.Generator | int | None = None) -> None:
+        """Draw new initial weights."""
+        self.weight = generator(rng).standard_normal(self.weight.shape, np.float32)
 
     def check_input(self, input: Any) -> None:
         """Expect one array of integers in 0 .. n_index-1, of any shape."""

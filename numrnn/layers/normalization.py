@@ -100,10 +100,17 @@ class BatchNormalization(_Normalization):
             raise ValueError(complaint("BatchNormalization", f"momentum={momentum!r}", "a number from 0 to 1"))
         self.momentum = float(momentum)
         if self.affine:
-            self.add_parameter("weight", generator(rng).uniform(0, 1, size).astype("float32"))
+            self.add_parameter("weight", np.ones(size, "float32"))
             self.add_parameter("bias", np.zeros(size, "float32"))
         self.add_buffer("running_mean", np.zeros(size, "float32"))
         self.add_buffer("running_var", np.ones(size, "float32"))
+        self.reset(rng)
+
+    def reset(self, rng: Any = None) -> None:
+        """Draw new initial weights, and begin the running averages anew."""
+        if self.affine:
+            self.weight, self.bias = generator(rng).uniform(0, 1, self.size), np.zeros(self.size)
+        self.running_mean, self.running_var = np.zeros(self.size), np.ones(self.size)
 
     def update_output(self, input: np.ndarray) -> np.ndarray:
         """Normalise by the batch, and note its mean and variance; or by the running averages."""
@@ -176,6 +183,12 @@ class LayerNormalization(_Normalization):
         if self.affine:
             self.add_parameter("weight", np.ones(size, "float32"))
             self.add_parameter("bias", np.full(size, bias, "float32"))
+        self._first_bias = float(bias)
+
+    def reset(self, rng: Any = None) -> None:
+        """Put the initial weights back; nothing is drawn."""
+        if self.affine:
+            self.weight, self.bias = np.ones(self.size), np.full(self.size, self._first_bias)
 
     def update_output(self, input: np.ndarray) -> np.ndarray:
         """Normalise each row."""

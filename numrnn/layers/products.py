@@ -143,11 +143,17 @@ class Bilinear(TableLayer):
         if not all(map(is_size, sizes)):
             raise ValueError(complaint("Bilinear", f"sizes {sizes}", "whole numbers, sizes of at least 1"))
         self.sizes, self.has_bias = tuple(map(int, sizes)), bool(bias)
-        draw, bound = generator(rng), input_size_1**-0.5
-        shape = output_size, input_size_1, input_size_2
-        self.add_parameter("weight", draw.uniform(-bound, bound, shape).astype("float32"))
+        self.add_parameter("weight", np.zeros((output_size, input_size_1, input_size_2), "float32"))
         if self.has_bias:
-            self.add_parameter("bias", draw.uniform(-bound, bound, output_size).astype("float32"))
+            self.add_parameter("bias", np.zeros(output_size, "float32"))
+        self.reset(rng)
+
+    def reset(self, rng: Any = None) -> None:
+        """Draw new initial weights."""
+        draw, bound = generator(rng), self.sizes[0] ** -0.5
+        for parameter in self._parameters.values():
+            parameter[...] = draw.uniform(-bound, bound, parameter.shape)
+        self.parameters_changed()
 
     def check_input(self, input: Any) -> None:
         """Expect a table of two arrays `(..., features)`."""

@@ -285,6 +285,43 @@ class AbstractRecurrent(Module):
         map_table(lambda state, start: state.__setitem__(rows, start[rows]), self._state, fresh)
         self._cut(rows)
 
+    def take_rows(self, rows: Any) -> None:
+        """Go on with other rows of the batch, as a beam search does: row k goes on from what row `rows[k]` is.
+
+        Rows may come several times or not at all, so that the batch may grow and shrink. `backward` cannot go back
+        behind this.
+
+        Parameters
+        ----------
+        rows : sequence of int
+            Row numbers of the current batch.
+
+        Raises
+        ------
+        IndexError
+            If a row is not in the batch.
+
+        Examples
+        --------
+        >>> import numpy as np, numrnn as nr
+        >>> rnn = nr.GRU(4, 6).evaluate()
+        >>> y = rnn(np.zeros((2, 4), "float32"))
+        >>> rnn.take_rows([0, 0, 1])
+        >>> rnn(np.zeros((3, 4), "float32")).shape
+        (3, 6)
+        """
+        if self._state is None:
+            return
+        chosen = self._checked_rows(rows)
+        self._state = map_table(lambda state: state[chosen], self._state)
+        self._records, self._cuts = [], {}
+        self._rewind()
+        self._rows_taken(chosen)
+        super().take_rows(rows)
+
+    def _rows_taken(self, rows: Array) -> None:
+        """Note that the batch is made of other rows now. Subclasses extend this."""
+
     def _state_as_input(self) -> Any:
         """Return something with the batch size of the current sequence, for `initial_state`."""
         return self._state[0]

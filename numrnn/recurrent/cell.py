@@ -148,7 +148,7 @@ class Cell(AbstractRecurrent):
         for name, joint in self._layout().items():
             self.add_parameter(name, np.zeros(joint.shape(shapes), "float32"))
         self.reset(rng)
-        if self.program().trace.masks:
+        if self.p:
             self.rng = generator(rng)
 
     def equations(self, x: Value, *states: Value) -> Value | tuple[Value, ...]:
@@ -355,7 +355,7 @@ class Cell(AbstractRecurrent):
     def _masks(self, batch: int) -> tuple[Array, ...]:
         """Return what the equations drop, `(batch, channels)` each; draw it at the start of a sequence."""
         masks, sizes = self.program().trace.masks.values(), self.sizes()
-        if not self.is_training:
+        if not self.is_training or not self.p:
             return tuple(np.ones((batch, sizes[mask.size]), self.dtype) for mask in masks)
         if self.noise is None:
             drawn = [self.rng.random((1 if self.mono else batch, sizes[mask.size])) >= self.p for mask in masks]
@@ -379,6 +379,8 @@ class Cell(AbstractRecurrent):
         x = _batched(input)
         flags = self.flags_for(x, len(x))
         x = x if flags is None else _without_padding(x, flags)
+        # the last thing that may be refused
+        fresh = self._first_state(x[0]) if self._state is None or flags is not None else None
         self._batch_shape = input.shape[1:-1]
         masks = self._masks(x.shape[1]) if self.program().trace.masks else ()
         output = empty((*x.shape[:2], self.state_widths()[0]), self.dtype)
@@ -387,9 +389,9 @@ class Cell(AbstractRecurrent):
         for part in self._pieces(len(x), flags):
             if self._state is None:
                 self._began_as_learned = self.learns_start_state and self._start_state is None
-            state = self._state if self._state is not None else self._first_state(x[0])
+            state = self._state if self._state is not None else fresh
             if flags is not None and self._state is not None and (flags[part.start] & masking.RESET).any():
-                self._begin_anew(np.flatnonzero(flags[part.start] & masking.RESET), self._first_state(x[0]))
+                self._begin_anew(np.flatnonzero(flags[part.start] & masking.RESET), fresh)
                 state = self._state
             own = () if flags is None else (flags[part],)
             tape = self._loop().forward(weights, x[part], state, output[part], masks, *own)
@@ -512,6 +514,20 @@ class Cell(AbstractRecurrent):
             tapes.append(tape)
             steps, last = steps - len(tape), last - len(tape)
         return tapes
+
+    def _rows_taken(self, rows: Array) -> None:
+        self._batch_shape, self._stepper = (len(rows),), None
+        if self.noise is not None and not self.mono:
+            self.noise = [mask[rows] for mask in self.noise]
+
+    def _snapshot(self) -> Any:
+        return super()._snapshot(), self.rng.bit_generator.state if self.p else None
+
+    def _rollback(self, snapshot: Any) -> None:
+        rest, drawn = snapshot
+        if drawn is not None:
+            self.rng.bit_generator.state = drawn
+        super()._rollback(rest)
 
     def set_masks(self, mask: Any = None, reset: Any = None, zero: Any = None) -> None:
         """Say which rows are treated apart at which of the coming steps; see `AbstractRecurrent.set_masks`."""

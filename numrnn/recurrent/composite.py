@@ -67,6 +67,9 @@ class CompositeRecurrent(AbstractRecurrent):
     def _forget_own_rows(self, rows: Any) -> None:
         """Start anew in `rows`, apart from the children."""
 
+    def _rows_taken(self, rows: Any) -> None:
+        self._input_shapes = [(len(rows), *shape[1:]) for shape in self._input_shapes]
+
     def _children_memory(self) -> list[Any]:
         return [child._take_memory() for child in self._children.values()]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -42,27 +41,18 @@ class StepModule(Module):
         if not isinstance(cell, Cell):
             raise TypeError(complaint(type(self).__name__, describe(cell), "a Cell"))
         self._tape: Tape | None = None
-        self.add_child("cell", cell)
+        self._cell = cell
+        self._parameters, self._gradients = cell._parameters, cell._gradients
+        self._tape: Tape | None = None
 
     @property
     def cell(self) -> Cell:
-        """The cell whose equations and parameters it has."""
-        return self._children["cell"]
+        """The cell whose equations and parameters it has; it makes no steps itself."""
+        return self._cell
 
-    # The cell itself makes no steps: to others, this is a module without a state.
-
-    def modules(self) -> Iterator[Module]:
-        """Iterate over this module only."""
-        return iter([self])
-
-    def _timeless_modules(self) -> Iterator[Module]:
-        yield self
-
-    def _stepped_modules(self) -> Iterator[Module]:
-        return iter(())
-
-    def check_backward(self, steps: int = 1) -> None:
-        """Do nothing: it has no steps to go back through."""
+    def parameters_changed(self) -> None:
+        """Let the cell drop what it has made from the old parameters."""
+        self._cell.parameters_changed()
 
     def check_input(self, input: Any) -> None:
         """Expect a table of the input and the states."""
@@ -83,7 +73,7 @@ class StepModule(Module):
         cell = self.cell
         weights = cell._packed_weights(again=True)
         output = empty((1, len(x), states[0].shape[1]), self.dtype)
-        cell.noise = None
+        cell.is_training, cell.noise = self.is_training, None
         masks = cell._masks(len(x)) if cell.program().trace.masks else ()
         self._tape = cell._loop().forward(weights, x[np.newaxis], states, output, masks)
         after = [np.array(array[-1]) for array in self._tape.states]

@@ -27,7 +27,7 @@ class CellSequencer(Sequencer):
 
     Notes
     -----
-    The input is an array, or a table of start states and an array: `[h0, x]`, or for a cell with two states
+    The input is an array, a table of steps, or a table of start states and an array: `[h0, x]`, or with two states
     `[c0, h0, x]`, too. Then the gradient is such a table. A start state that is set (`set_hidden_state(0, ...)`) and a
     gradient of the last state that is set (`set_grad_hidden_state`) serve one call.
     """
@@ -56,11 +56,13 @@ class CellSequencer(Sequencer):
             super().__setattr__(name, value)
 
     def check_input(self, input: Any) -> None:
-        """Expect an array of three axes, or a table of start states and such an array."""
-        most = len(self.module.states) + 1
-        if is_table(input) and not 2 <= len(input) <= most:
-            raise ValueError(complaint(self, describe(input), f"a table of 2 to {most} arrays, start states first"))
-        _, x = self._split(input)
+        """Expect an array of three axes, perhaps in a table with start states; or a table of steps."""
+        states, x = self._split(input)
+        if len(states) > len(self.module.states):
+            raise ValueError(complaint(self, describe(input), f"at most {len(self.module.states)} start states"))
+        if is_table(x):
+            super().check_input(x)
+            return
         if not isinstance(x, np.ndarray):
             raise TypeError(complaint(self, describe(input), "an array, or a table of start states and an array"))
         axes = "(batch, time, features)" if self.batch_first else "(time, batch, features)"
@@ -69,11 +71,14 @@ class CellSequencer(Sequencer):
         super().check_input(x)
 
     def _split(self, input: Any) -> tuple[list[Array], Any]:
-        """Return the start states, the output's first, and the array."""
-        return (list(input[-2::-1]), input[-1]) if is_table(input) else ([], input)
+        """Return the start states, the output's first, and the array, or table of steps."""
+        has_states = is_table(input) and len(input) > 1 and getattr(input[-1], "ndim", 0) == 3
+        return (list(input[-2::-1]), input[-1]) if has_states else ([], input)
 
-    def _turned(self, array: Array) -> Array:
+    def _turned(self, array: Any) -> Any:
         """Return an array with time and batch in the order that the cell, or the caller, expects."""
+        if is_table(array):
+            return array
         return np.ascontiguousarray(np.swapaxes(array, 0, 1)) if self.batch_first else array
 
     def update_output(self, input: Any) -> Array:

@@ -43,6 +43,8 @@ class Trial:
         Number of rows of a step, 0 if it has none.
     is_random : bool
         Whether the module draws random numbers.
+    can_be_cut : bool
+        Whether the sequence may be given in several calls.
     """
 
     def __init__(self, module: Module, input: Any, length: int, seed: int, dtype: str = "float64") -> None:
@@ -51,7 +53,8 @@ class Trial:
             if not isinstance(module, Cell):
                 raise TypeError(complaint(module, "no input", "one step of it (which is drawn for cells only)"))
             input = self.rng.normal(size=(3, module.input_size))
-        is_sequencer = isinstance(module, AbstractSequencer)
+        is_sequencer = isinstance(module, AbstractSequencer) and module.takes_sequences
+        self.can_be_cut = module.is_causal if is_sequencer else True
         self.steps = [map_table(self._cast, step) for step in (input if is_sequencer else [input])]
         if not is_sequencer:
             self.steps += [map_table(self._drawn, self.steps[0]) for _ in range(length - 1)]
@@ -63,6 +66,7 @@ class Trial:
         own = [value for part in self.module.modules() for value in vars(part).values()]
         self._generators = [(g, g.bit_generator.state) for g in own if isinstance(g, np.random.Generator)]
         self.is_random = bool(self._generators)
+        self._buffers = {part: dict(part._buffers) for part in self.module.modules()}
         self._grads: list[Any] = [None] * len(self.steps)
         self._states: list[tuple[str, AbstractRecurrent, Any]] = []
         self._draw_the_rest()
@@ -162,6 +166,9 @@ class Trial:
         walker.zero_grad_parameters()
         for generator, state in self._generators:
             generator.bit_generator.state = state
+        for part in self.module.modules():
+            for name, array in self._buffers.get(part, {}).items():
+                part._buffers[name] = array.copy()
         for _, part, state in self._states:
             part.set_hidden_state(0, state)
         if isinstance(walker, AbstractSequencer):
@@ -243,6 +250,8 @@ def _named(name: str, table: Any) -> list[tuple[str, Any]]:
 
 def _parts_with_states(name: str, module: Module) -> Iterator[tuple[str, AbstractRecurrent]]:
     """Iterate over (name, module) of those whose states last through the sequence."""
+    if isinstance(module, AbstractSequencer) and not module.takes_sequences:
+        return
     if isinstance(module, AbstractRecurrent) and not isinstance(module, Recursor):
         yield name, module
     for key, child in module.named_children():

@@ -15,6 +15,7 @@ class Difference(NamedTuple):
 
     reason: str
     corrected: Callable[[Recording], Recording]
+    where: str = "output"
 
 
 def _first_axis_last(recording: Recording) -> Recording:
@@ -43,7 +44,21 @@ OWN_MEAN = Difference(
     _own_mean,
 )
 
+
+
+def _without_padding(recording: Recording) -> Recording:
+    x, grad = recording.arrays["input"], recording.arrays["grad_output"]
+    grad = grad * x.any(1, keepdims=True)
+    return recording._replace(arrays=recording.arrays | {"grad_param.0": grad.T @ x, "grad_param.1": grad.sum(0)})
+
+
+NO_PADDING = Difference(
+    "the original adds the gradients of padding to those of the parameters", _without_padding, "grad_param"
+)
+
 DIFFERENCES = {
+    "a_mask_zero_linear": NO_PADDING,
+    "b_mask_zero_linear": NO_PADDING,
     "a_layer_norm": OWN_MEAN,
     "b_layer_norm": OWN_MEAN,
     "e_logsoftmax_three_axes": LAST_AXIS,

@@ -30,7 +30,7 @@ def test_case_gives_what_was_recorded(name):
 def test_case_differs_from_what_was_recorded_exactly_as_intended(name):
     recording = recordings.load("cases", name)
     case = ready(recording)
-    with pytest.raises(AssertionError, match="output"):
+    with pytest.raises(AssertionError, match=DIFFERENCES[name].where):
         case.run()
     ready(DIFFERENCES[name].corrected(recording)).run()
 
