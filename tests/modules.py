@@ -78,6 +78,14 @@ def matrices(s: Sizes, rng: np.random.Generator) -> Any:
     return [rng.normal(size=(*s.rows, 2, s.features)), rng.normal(size=(*s.rows, 3, s.features))]
 
 
+def images(s: Sizes, rng: np.random.Generator) -> np.ndarray:
+    return rng.normal(size=(*s.rows, 2, 5, 4))
+
+
+def places(s: Sizes, rng: np.random.Generator) -> np.ndarray:
+    return rng.normal(size=(*s.rows, 2))
+
+
 def words(s: Sizes, rng: np.random.Generator) -> np.ndarray:
     return np.asarray(rng.integers(1, LETTERS, s.rows))
 
@@ -191,6 +199,12 @@ def nested_recurrence(s: Sizes) -> nr.Module:
     return nr.Recurrence(nr.Graph([x, state], [a, b]), [[s.hidden], [2]], 1)
 
 
+def rewarded(module: nr.Module) -> nr.Module:
+    """Return a module that draws samples, and has a reward for them."""
+    module.reinforce(1.5)
+    return module
+
+
 MODULES: dict[str, Entry] = {
     # layers
     "Linear": Entry(lambda s: nr.Linear(s.features, s.hidden), features),
@@ -276,6 +290,30 @@ MODULES: dict[str, Entry] = {
     "Transpose": Entry(lambda s: nr.Sequential(nr.Unsqueeze(-1), nr.Transpose((-1, -2))), features),
     "Reshape": Entry(lambda s: nr.Reshape(s.features, 1, batch=True), features, is_row_wise=False, needs_rows=True),
     "View": Entry(lambda s: nr.View(1, -1, n_input_dims=1), features),
+    "SpatialGlimpse": Entry(lambda s: nr.SpatialGlimpse(2, 3, 1.5), table(images, places)),
+    "NCEModule": Entry(
+        lambda s: nr.NCEModule(s.features, LETTERS, s.hidden, np.arange(LETTERS) + 1, Z=2), table(features, letters)
+    ),
+    "NCEModule with noise for each row": Entry(
+        lambda s: nr.NCEModule(s.features, LETTERS, 3, np.ones(LETTERS), 1.5, batch_noise=False),
+        table(features, letters),
+        is_row_wise=False,
+    ),
+    "ReinforceNormal": Entry(lambda s: rewarded(nr.ReinforceNormal(0.5)), features, has_true_gradient=False),
+    "ReinforceNormal of a table": Entry(
+        lambda s: rewarded(nr.Sequential(nr.ParallelTable(nr.Tanh(), nr.SoftPlus()), nr.ReinforceNormal())),
+        table(features, features),
+        has_true_gradient=False,
+    ),
+    "ReinforceGamma": Entry(
+        lambda s: rewarded(nr.Sequential(nr.SoftPlus(), nr.ReinforceGamma(2))), features, has_true_gradient=False
+    ),
+    "ReinforceBernoulli": Entry(
+        lambda s: rewarded(nr.Sequential(nr.Sigmoid(), nr.ReinforceBernoulli())), features, has_true_gradient=False
+    ),
+    "ReinforceCategorical": Entry(
+        lambda s: rewarded(nr.Sequential(nr.SoftMax(), nr.ReinforceCategorical())), features, has_true_gradient=False
+    ),
     "JoinTable": Entry(lambda s: nr.JoinTable(), table(features, hidden)),
     "JoinTable of rows": Entry(lambda s: nr.JoinTable(0), table(features, features), is_row_wise=False),
     "SelectTable": Entry(lambda s: nr.SelectTable(-2), table(letters, features, [hidden])),
@@ -428,6 +466,11 @@ MODULES: dict[str, Entry] = {
         needs_rows=True,
         has_true_gradient=False,
     ),
+    "SeqBRNN": Entry(lambda s: nr.SeqBRNN(s.features, s.hidden), sequence(features), needs_rows=True),
+    "SeqBLSTM": Entry(
+        lambda s: nr.SeqBLSTM(s.features, s.hidden, 2, merge=nr.JoinTable()), sequence(features), needs_rows=True
+    ),
+    "SeqBGRU": Entry(lambda s: nr.SeqBGRU(s.features, s.hidden), sequence(features), needs_rows=True),
     "VariableLength": Entry(
         lambda s: nr.VariableLength(nr.GRU(s.features, s.hidden)), ragged, is_exact=False, is_row_wise=False
     ),
@@ -535,6 +578,10 @@ class CriterionEntry:
     draw: Draw
 
 
+def scores_of_letters(s: Sizes, rng: np.random.Generator) -> np.ndarray:
+    return rng.normal(size=(*s.rows, LETTERS))
+
+
 def scores_and_classes(s: Sizes, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     return rng.normal(size=(*s.rows, LETTERS)), letters(s, rng)
 
@@ -542,6 +589,48 @@ def scores_and_classes(s: Sizes, rng: np.random.Generator) -> tuple[np.ndarray, 
 def scores_and_some_ignored(s: Sizes, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     scores, classes = scores_and_classes(s, rng)
     return scores, np.where(rng.random(classes.shape) < 0.3, -1, classes)
+
+
+def probabilities_of_noise(s: Sizes, rng: np.random.Generator) -> tuple[Any, np.ndarray]:
+    shapes = [s.rows, (*s.rows, s.hidden)] * 2
+    return [rng.uniform(1, 2, shape) for shape in shapes], letters(s, rng)
+
+
+def grid(s: Sizes, rng: np.random.Generator) -> np.ndarray:
+    """Draw numbers whose differences, and products with 1 or -1, keep away from 1, where hinges have a kink."""
+    return rng.integers(-6, 7, (*s.rows, s.features)) * 0.3
+
+
+def between(s: Sizes, rng: np.random.Generator) -> np.ndarray:
+    """Draw numbers in the middle of those of the grid, so that differences keep away from 0, too."""
+    return grid(s, rng) + 0.15
+
+
+def signs(s: Sizes, rng: np.random.Generator) -> np.ndarray:
+    return rng.choice([-1.0, 1.0], (*s.rows, s.features))
+
+
+def score_and_sign(s: Sizes, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    rows = s.rows or (1,)
+    return rng.normal(size=(*rows, 1)), rng.choice([-1.0, 1.0], rows)
+
+
+def chances(s: Sizes, rng: np.random.Generator) -> np.ndarray:
+    return rng.uniform(0.05, 0.95, (*s.rows, s.features))
+
+
+def grid_and_classes(s: Sizes, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    return rng.integers(-6, 7, (*s.rows, LETTERS)) * 0.3, letters(s, rng)
+
+
+def with_one_target(draw: Draw) -> Draw:
+    """Return what draws a table of inputs, and a target for all of them."""
+
+    def draw_with_one_target(s: Sizes, rng: np.random.Generator) -> tuple[Any, Any]:
+        inputs, targets = draw(s, rng)
+        return inputs, targets[0]
+
+    return draw_with_one_target
 
 
 def sequences(draw: Draw, ragged: bool = False) -> Draw:
@@ -557,13 +646,95 @@ def sequences(draw: Draw, ragged: bool = False) -> Draw:
 
 WEIGHTS = np.arange(LETTERS) / 3
 
+
+def masked(s: Sizes, criterion: nr.Criterion, *steps: int) -> nr.Criterion:
+    """Return a criterion that has a mask, of the rows or of steps of rows."""
+    mask = np.random.default_rng(3).random((*steps, *s.rows)) < 0.4
+    criterion.set_zero_mask(mask if isinstance(mask, np.ndarray) else np.array(mask))
+    return criterion
+
+
+def of_all_kinds() -> nr.Criterion:
+    """Return a criterion that has most others in it."""
+    parts = nr.ParallelCriterion().add(nr.MaskZeroCriterion(nr.CrossEntropyCriterion()), 2)
+    parts.add(nr.MultiCriterion().add(nr.MSECriterion(), 0.5).add(nr.AbsCriterion()))
+    return nr.SequencerCriterion(nr.ModuleCriterion(parts, nr.ReverseTable(), nr.ReverseTable()), size_average=True)
+
+
+CRITERIONS_TESTED_APART = {nr.BinaryClassReward, nr.VRClassReward}
+"""Criterions whose loss has no slope: they reward modules."""
+
 CRITERIONS: dict[str, CriterionEntry] = {
+    "NCECriterion": CriterionEntry(lambda s: nr.NCECriterion(), probabilities_of_noise),
     "MSECriterion": CriterionEntry(lambda s: nr.MSECriterion(), table(features, features)),
     "MSECriterion, sum": CriterionEntry(lambda s: nr.MSECriterion(size_average=False), table(features, features)),
     "ClassNLLCriterion": CriterionEntry(lambda s: nr.ClassNLLCriterion(), scores_and_classes),
     "ClassNLLCriterion, weights": CriterionEntry(lambda s: nr.ClassNLLCriterion(weights=WEIGHTS), scores_and_classes),
     "ClassNLLCriterion, ignored": CriterionEntry(
         lambda s: nr.ClassNLLCriterion(size_average=False, ignore_index=-1), scores_and_some_ignored
+    ),
+    "CrossEntropyCriterion": CriterionEntry(lambda s: nr.CrossEntropyCriterion(), scores_and_classes),
+    "CrossEntropyCriterion, weights": CriterionEntry(
+        lambda s: nr.CrossEntropyCriterion(weights=WEIGHTS), scores_and_classes
+    ),
+    "CrossEntropyCriterion, ignored": CriterionEntry(
+        lambda s: nr.CrossEntropyCriterion(size_average=False, ignore_index=-1), scores_and_some_ignored
+    ),
+    "MultiMarginCriterion": CriterionEntry(lambda s: nr.MultiMarginCriterion(), grid_and_classes),
+    "MultiMarginCriterion, squared": CriterionEntry(
+        lambda s: nr.MultiMarginCriterion(2, WEIGHTS, 0.5, size_average=False), grid_and_classes
+    ),
+    "AbsCriterion": CriterionEntry(lambda s: nr.AbsCriterion(), table(grid, between)),
+    "SmoothL1Criterion": CriterionEntry(lambda s: nr.SmoothL1Criterion(), table(grid, between)),
+    "BCECriterion": CriterionEntry(lambda s: nr.BCECriterion(), table(chances, chances)),
+    "BCECriterion, weights": CriterionEntry(
+        lambda s: nr.BCECriterion(np.arange(s.features), size_average=False), table(chances, chances)
+    ),
+    "DistKLDivCriterion": CriterionEntry(lambda s: nr.DistKLDivCriterion(), table(features, chances)),
+    "MarginCriterion": CriterionEntry(lambda s: nr.MarginCriterion(), table(grid, signs)),
+    "MarginCriterion, sum": CriterionEntry(lambda s: nr.MarginCriterion(0.4, False), table(grid, signs)),
+    "SoftMarginCriterion": CriterionEntry(lambda s: nr.SoftMarginCriterion(), table(features, signs)),
+    "BinaryLogisticRegression": CriterionEntry(lambda s: nr.BinaryLogisticRegression(), score_and_sign),
+    "ParallelCriterion": CriterionEntry(
+        lambda s: nr.ParallelCriterion().add(nr.MSECriterion(), 0.5).add(nr.AbsCriterion()),
+        table([features, grid], [features, between]),
+    ),
+    "ParallelCriterion, one target": CriterionEntry(
+        lambda s: nr.ParallelCriterion(repeat_target=True).add(nr.MSECriterion(), 0.5).add(nr.SmoothL1Criterion()),
+        with_one_target(table([features, grid], [between])),
+    ),
+    "MultiCriterion": CriterionEntry(
+        lambda s: nr.MultiCriterion().add(nr.CrossEntropyCriterion(), 0.5).add(nr.MultiMarginCriterion()),
+        grid_and_classes,
+    ),
+    "RepeaterCriterion": CriterionEntry(
+        lambda s: nr.RepeaterCriterion(nr.ClassNLLCriterion()), with_one_target(sequences(scores_and_classes))
+    ),
+    "RepeaterCriterion of tables": CriterionEntry(
+        lambda s: nr.RepeaterCriterion(nr.ParallelCriterion().add(nr.MSECriterion()), size_average=True),
+        with_one_target(sequences(table([features], [features]))),
+    ),
+    "ModuleCriterion": CriterionEntry(
+        lambda s: nr.ModuleCriterion(nr.MSECriterion(), nr.Tanh(), nr.MulConstant(2)), table(features, features)
+    ),
+    "ModuleCriterion of a Sequencer": CriterionEntry(
+        lambda s: nr.ModuleCriterion(
+            nr.SequencerCriterion(nr.MSECriterion()), nr.Sequencer(nr.GRU(s.features, s.hidden)).astype("float64")
+        ),
+        table(sequence(features), sequence(hidden)),
+    ),
+    "MaskZeroCriterion": CriterionEntry(
+        lambda s: masked(s, nr.MaskZeroCriterion(nr.MSECriterion())), table(features, features)
+    ),
+    "MaskZeroCriterion of classes": CriterionEntry(
+        lambda s: masked(s, nr.MaskZeroCriterion(nr.CrossEntropyCriterion(WEIGHTS))), scores_and_classes
+    ),
+    "MaskZeroCriterion of a sequence": CriterionEntry(
+        lambda s: masked(s, nr.SequencerCriterion(nr.MaskZeroCriterion(nr.ClassNLLCriterion())), s.time),
+        sequences(scores_and_classes),
+    ),
+    "SequencerCriterion of all kinds": CriterionEntry(
+        lambda s: of_all_kinds(), sequences(table([between, scores_of_letters], [grid, letters]))
     ),
     "SequencerCriterion": CriterionEntry(
         lambda s: nr.SequencerCriterion(nr.ClassNLLCriterion()), sequences(scores_and_classes)

@@ -44,7 +44,7 @@ class ClassCriterion(Criterion):
         raise NotImplementedError(f"{type(self).__name__} has no row_losses")
 
     def row_gradients(self, rows: np.ndarray, target: np.ndarray, shares: np.ndarray) -> np.ndarray:
-        """Return the gradients of shares * losses; zeros where the share is 0. Subclasses write this."""
+        """Return the gradients of shares * losses, in a new array. Subclasses write this."""
         raise NotImplementedError(f"{type(self).__name__} has no row_gradients")
 
     def shares(self, weights: np.ndarray, counted: np.ndarray, classes: int) -> np.ndarray:
@@ -102,7 +102,7 @@ class ClassCriterion(Criterion):
     def _rows(self, input: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return input (time, batch, classes), targets (time, batch), their shares (time, batch)."""
         rows = input[:, None] if input.ndim == 2 else input
-        target = target.reshape(rows.shape[:2])
+        target = np.ascontiguousarray(target.reshape(rows.shape[:2]))  # so that sums are made in one order
         counted = self._is_counted(target)
         target = np.where(counted, target, 0)
         weights = counted.astype(np.float64) if self.weights is None else counted * self.weights[target]

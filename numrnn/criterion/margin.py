@@ -1,4 +1,4 @@
-"""Losses that ask for a score on the right side of 0: MarginCriterion, SoftMarginCriterion, BinaryLogisticRegression."""
+"""Losses that ask for scores on the right side of 0: the hinge and the logistic loss."""
 
 from __future__ import annotations
 

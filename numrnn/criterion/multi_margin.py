@@ -13,7 +13,7 @@ from numrnn.errors import complaint
 class MultiMarginCriterion(ClassCriterion):
     """Hinge loss of classes: the target's score is to be larger than every other one, by a margin.
 
-    With w the weight of a row's target t, a row's loss is `w * sum(max(0, margin - input[t] + input[i]) ** p) / classes`
+    With w the weight of a row's target t, its loss is `w / classes * sum(max(0, margin - input[t] + input[i]) ** p)`
     over all classes i but t. (Crammer and Singer, "On the algorithmic implementation of multiclass kernel-based vector
     machines", 2001, ask this of the largest other score only.)
 
@@ -71,6 +71,7 @@ class MultiMarginCriterion(ClassCriterion):
 
     def _missing(self, rows: np.ndarray, target: np.ndarray) -> np.ndarray:
         """Return how much each score is too near to the target's, 0 for the target itself."""
+        rows = np.ascontiguousarray(rows)  # so that sums are made in one order
         picked = np.take_along_axis(rows, target[..., None], -1)
         missing = np.maximum(rows.dtype.type(self.margin) - picked + rows, 0)
         np.put_along_axis(missing, target[..., None], 0, -1)

@@ -240,9 +240,8 @@ class _Reader:
         if match and kind:
             return self._storage(kind) if match[2] == "Storage" else self._tensor(class_name, kind, depth, position)
         if not re.fullmatch(r"(nn|nngraph|graph)\.\w{1,200}", class_name, re.ASCII):
-            raise self.refuse(
-                f"an object of class {class_name[:200]!r}", position, "tensors, storages and nn.* objects"
-            )
+            got = f"an object of class {class_name[:200]!r}"
+            raise self.refuse(got, position, "tensors, storages and nn.* objects")
         made = _Object(class_name, position)
         self._known[index] = _TORCH, made  # it may contain itself
         position = self.position
@@ -275,7 +274,8 @@ class _Reader:
         if not is_inside or math.prod(shape) > max(storage.size, MOST_REPEATED):
             got = f"a tensor of sizes {shape} and strides {strides} from element {first + 1}"
             raise self.refuse(got, position, f"one inside its storage of {storage.size} elements")
-        steps = [stride * storage.itemsize for stride in strides]
+        # a dimension of size 1 may have any stride, even one that NumPy could not hold
+        steps = [min(stride, storage.size) * storage.itemsize for stride in strides]
         view = np.ndarray(tuple(shape), storage.dtype, storage, first * storage.itemsize, tuple(steps))
         view.flags.writeable = not _repeats(shape, strides)
         return view
@@ -396,11 +396,7 @@ class _AsciiReader(_Reader):
         if len(numbers) != size:
             got = f"{row[:40]!r}, a row of {len(words)},"
             raise self.refuse(got, position, f"a row of the {size} numbers of a storage")
-        if (
-            dtype.kind == "i"
-            and size
-            and not np.iinfo(dtype).min <= min(numbers) <= max(numbers) <= np.iinfo(dtype).max
-        ):
+        if dtype.kind == "i" and not all(np.iinfo(dtype).min <= n <= np.iinfo(dtype).max for n in numbers):
             raise self.refuse("a number out of range", position, f"numbers of {dtype}")
         self.position += len(row)
         if size:
@@ -701,7 +697,8 @@ def _plain(own: _Own) -> Any:
     """Make an object without arguments or parameters: any class that has the same name in both libraries."""
     for name, value in own.fields.items():
         is_passive = not isinstance(name, str) or name in _PASSIVE or name.startswith(("_", "dpnn_"))
-        if not is_passive and (isinstance(value, bool | int | float | str | _Object) or name in ("weight", "bias", "modules")):
+        tells = isinstance(value, bool | int | float | str | _Object) or name in ("weight", "bias", "modules")
+        if tells and not is_passive:
             raise own.refuse(f"{name!r}", "no such field", f"load_torch7 does not know how {own.name} uses it")
     return own.make(own.name)
 

@@ -30,8 +30,16 @@ from numrnn.layers.identity import CopyGrad, Identity, ZeroGrad
 from numrnn.layers.linear import Linear, LinearNoBias
 from numrnn.layers.log_softmax import LogSoftMax
 from numrnn.layers.lookup_table import LookupTable, LookupTableMaskZero
+from numrnn.layers.nce_module import NCEModule
 from numrnn.layers.normalization import BatchNormalization, LayerNormalization
 from numrnn.layers.products import MM, Bilinear, DotProduct, MixtureTable
+from numrnn.layers.reinforce import (
+    Reinforce,
+    ReinforceBernoulli,
+    ReinforceCategorical,
+    ReinforceGamma,
+    ReinforceNormal,
+)
 from numrnn.layers.shape import (
     ArgMax,
     Max,
@@ -48,6 +56,7 @@ from numrnn.layers.shape import (
     View,
 )
 from numrnn.layers.softmax import SoftMax, SoftMin
+from numrnn.layers.spatial_glimpse import SpatialGlimpse
 from numrnn.layers.table_arithmetic import CAddTable, CDivTable, CMaxTable, CMinTable, CMulTable, CSubTable
 from numrnn.layers.table_layers import (
     ExpandAs,
@@ -103,6 +112,7 @@ __all__ = [
     "MixtureTable",
     "Mul",
     "MulConstant",
+    "NCEModule",
     "Narrow",
     "NarrowTable",
     "PReLU",
@@ -110,6 +120,11 @@ __all__ = [
     "Power",
     "ReLU",
     "ReLU6",
+    "Reinforce",
+    "ReinforceBernoulli",
+    "ReinforceCategorical",
+    "ReinforceGamma",
+    "ReinforceNormal",
     "Reshape",
     "ReverseTable",
     "SAdd",
@@ -121,6 +136,7 @@ __all__ = [
     "SoftPlus",
     "SoftShrink",
     "SoftSign",
+    "SpatialGlimpse",
     "SplitTable",
     "Sqrt",
     "Square",

@@ -81,9 +81,9 @@ class Reinforce(Module):
         Parameters
         ----------
         reward : array, or list of arrays
-            Shape (N,), one number for each row of the batch, for all steps. A list of such arrays, or an array
-            (steps, N), rewards the last steps one by one; the steps before them get no gradient then. For one sample
-            without a batch axis, a reward is a number.
+            Shape (N,), one number for each row of the batch, or one number for all; it serves all steps. A list of
+            such rewards, or an array (steps, N), rewards the last steps one by one; the steps before them get no
+            gradient then.
 
         Raises
         ------
@@ -100,15 +100,15 @@ class Reinforce(Module):
             self._reward = self._checked_reward(reward)
 
     def _checked_reward(self, reward: Any) -> np.ndarray:
-        """Return a copy of the reward, of shape (N,), or () for one sample."""
+        """Return a copy of the reward, of shape (N,) or ()."""
         if not isinstance(reward, np.ndarray | np.generic | float | int) or np.asarray(reward).dtype.kind not in "fiu":
             raise TypeError(complaint(self, f"{describe(reward)} as a reward", "an array of real numbers"))
         array = np.array(reward)
-        if self.sample is None:
+        if self.sample is None or array.shape == ():
             return array
         rows = self.sample.shape[:1] if self.sample.ndim > 1 else ()
         if array.shape != rows and not (rows == () and array.shape == (1,)):
-            expects = f"shape {rows}, a number for each row of the last sample"
+            expects = f"shape {rows}, a number for each row of the last sample, or one for all"
             raise ValueError(complaint(self, f"a reward of shape {array.shape}", expects))
         return array.reshape(rows)
 

@@ -12,5 +12,8 @@ from numrnn.sequencer.repeater import Repeater as Repeater
 from numrnn.sequencer.reverse import ReverseSequence as ReverseSequence
 from numrnn.sequencer.reverse import ReverseUnreverse as ReverseUnreverse
 from numrnn.sequencer.reverse import SeqReverseSequence as SeqReverseSequence
+from numrnn.sequencer.seq_brnn import SeqBGRU as SeqBGRU
+from numrnn.sequencer.seq_brnn import SeqBLSTM as SeqBLSTM
+from numrnn.sequencer.seq_brnn import SeqBRNN as SeqBRNN
 from numrnn.sequencer.sequencer import Sequencer as Sequencer
 from numrnn.sequencer.variable_length import VariableLength as VariableLength

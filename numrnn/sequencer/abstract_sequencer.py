@@ -123,18 +123,28 @@ class CompositeSequencer(AbstractSequencer):
         return iter(())
 
     def _own_memory(self) -> dict[str, Any]:
-        return {"inside": super()._snapshot(), "can_go_back": self._can_go_back}
+        return {"inside": self._inside(), "can_go_back": self._can_go_back}
 
     def _set_own_memory(self, values: dict[str, Any]) -> None:
         if self._newest is None:
-            self._newest = super()._snapshot()
-        super()._rollback(values["inside"])
+            self._newest = self._inside()
+        self._put_inside(values["inside"])
         self._can_go_back = values["can_go_back"]
 
     def _return_to_newest(self) -> None:
         if self._newest is not None:
-            super()._rollback(self._newest)
+            self._put_inside(self._newest)
             self._newest = None
+
+    def _inside(self) -> Any:
+        """Return what the newest call has left in this module and in those that it is made of."""
+        return super()._own_memory(), [child._snapshot() for child in self._children.values()]
+
+    def _put_inside(self, taken: Any) -> None:
+        own, children = taken
+        super()._set_own_memory(own)
+        for child, snapshot in zip(self._children.values(), children, strict=True):
+            child._rollback(snapshot)
 
     def _snapshot(self) -> Any:
         return super()._snapshot(), self._can_go_back, self._newest

@@ -42,10 +42,11 @@ class BiSequencer(SequenceModule):
 
     Notes
     -----
-    Input and output are a table (list) of T steps or an array `(time, ...)`. If it remembers, the forward part goes on
-    from one call to the next; the backward part always begins anew. Masks (`set_masks`) are those of the input's
-    steps: the backward part is given them in its own order. Hidden states are tables of two: the forward part's, and
-    the backward part's, whose last one is that at the first step of the input.
+    Input and output are a table (list) of T steps or an array `(time, ...)`. Every call begins a new sequence, whatever
+    `remember` says; only if the forward part itself was told to (`forward_part.remember()`), it goes on from one call
+    to the next. Masks (`set_masks`) are those of the input's steps: the backward part is given them in its own order.
+    Hidden states are tables of two: the forward part's, and the backward part's, whose newest one is that at the first
+    step of the input.
 
     Raises
     ------
@@ -82,7 +83,6 @@ class BiSequencer(SequenceModule):
         check_not_shared(type(self).__name__, parts.values())
         for name, part in parts.items():
             self.add_child(name, part)
-        self._remember = self.forward_part._remember
         self._outputs: Any = None  # of both parts, what the merge module was given
         self._gradients_of_outputs: Any = None
 
@@ -100,12 +100,6 @@ class BiSequencer(SequenceModule):
     def merge(self) -> Module:
         """The module of one step that merges the outputs of both parts."""
         return self._children["merge"]
-
-    def remember(self, mode: str = "both") -> BiSequencer:
-        """Choose when the forward part goes on from where the last call ended; see `AbstractSequencer.remember`."""
-        super().remember(mode)
-        self.forward_part.remember(mode)
-        return self
 
     def set_masks(self, mask: Any = None, reset: Any = None, zero: Any = None) -> None:
         """Give masks to the recurrent modules in both parts, for the steps in the order of the input."""

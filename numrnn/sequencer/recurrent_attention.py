@@ -46,7 +46,7 @@ class RecurrentAttention(CompositeSequencer):
     The input is an array with a batch axis, or a table of such; the output is a table (list) of `n_step` states h, and
     so is its gradient. Every call begins a new sequence, whatever `remember` says. The gradient of the input is the
     sum over the steps. `rnn` passes no gradient on to the actions: a `Reinforce` module in `action` makes one from the
-    reward that `reinforce` hands it.
+    reward that `reinforce` hands it, which goes on to the state that the action was chosen from.
 
     Raises
     ------
@@ -142,10 +142,11 @@ class RecurrentAttention(CompositeSequencer):
     def go_back(self, input: Any, grad_output: Any) -> Any:
         """Return the sum of the gradients of all steps."""
         rnn, action = self.children()
-        total = None
+        total = grad_hidden = None
         for t in reversed(range(self.n_step)):
-            grad_input, _ = rnn.update_grad_input([input, self._actions[t]], grad_output[t])
-            action.update_grad_input(self._hidden[t], zero_gradient(self._actions[t]))
+            grad_hidden = add_tables(grad_output[t], grad_hidden)
+            grad_input, _ = rnn.update_grad_input([input, self._actions[t]], grad_hidden)
+            grad_hidden = action.update_grad_input(self._hidden[t], zero_gradient(self._actions[t]))
             total = add_tables(grad_input, total)
         return total
 

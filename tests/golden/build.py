@@ -66,7 +66,9 @@ def _make_from(kind: str, children: list[Any], rest: dict[str, Any]) -> Any:
             return make(kind, *children, rest.pop("input_dimensions"), **rest)
         case "SeqBRNN":
             merge = rest.pop("merge", None)
-            rest |= {} if merge is None else {"merge": build(merge)}
+            if merge is not None:
+                assert merge["type"] == "JoinTable", merge
+                rest["merge"] = make("JoinTable", merge["dimension"] - 1 - 3)  # counted from the end
             return make(kind, rest.pop("input_size"), rest.pop("output_size"), **rest)
         case "Linear" | "FastLSTM" | "GRU" | "LSTM" | "MuFuRu" | "SeqLSTM" | "SeqGRU":
             if "peepholes" in rest:
@@ -83,11 +85,34 @@ def _make_from(kind: str, children: list[Any], rest: dict[str, Any]) -> Any:
         case "Recurrent":
             parts = {name: build(value) if isinstance(value, dict) else value for name, value in rest.items()}
             return make(kind, **parts)
+        case "BiSequencer" | "BiSequencerLM":
+            merge = rest.pop("merge", None)
+            return make(kind, *children, **rest, **({} if merge is None else {"merge": build(merge)}))
+        case "Repeater":
+            return make(kind, *children, rest.pop("steps"), **rest)
+        case "RecurrentAttention":
+            return make(kind, *children, rest.pop("steps"), rest.pop("hidden_size"), **rest)
+        case "SeqReverseSequence":
+            return make(kind, rest.pop("dimension") - 1, **rest)
         case "ConcatTable" | "ParallelTable" | "Recursor" | "Sequencer" | "Sequential":
             return make(kind, *children, **rest)
         case "Add":
             return make(kind, rest.pop("size"), **rest)
-        case "Dropout" | "JoinTable" | "ClassNLLCriterion" | "MSECriterion" | "SequencerCriterion":
+        case "NCEModule" | "ReinforceNormal":
+            return make(kind, **rest)
+        case "Dropout" | "JoinTable":
+            return make(kind, *children, **rest)
+        case "MaskZeroCriterion":
+            return make(kind, *children, n_input_dims=rest.pop("input_dimensions"), **rest)
+        case "ModuleCriterion":
+            return make(kind, *children, **{name: build(module) for name, module in rest.items()})
+        case "MultiCriterion" | "ParallelCriterion":
+            factors = rest.pop("factors", [1] * len(children))
+            made = make(kind, **rest)
+            for child, factor in zip(children, factors, strict=True):
+                made.add(child, factor)
+            return made
+        case str() if kind.endswith("Criterion"):
             return make(kind, *children, **rest)
         case "Bilinear":
             return make(kind, *(rest.pop(name) for name in ("input_size_1", "input_size_2", "output_size")), **rest)

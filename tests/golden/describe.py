@@ -22,7 +22,7 @@ def describe(name: str, meta: dict[str, Any], arrays: dict[str, Any]) -> Descrip
     if meta["kind"] == "training":
         return _program(name, arrays)
     step = _module(name, meta["module"], meta["args"])
-    if meta["kind"] == "steps" or not (meta["module"] in STEPPED or "sequencer" in name):
+    if meta["kind"] == "steps" or not (meta["module"] in STEPPED or "_sequencer" in name):
         return step
     mode = re.search(r"remember_(both|train|eval|neither)", name)
     return of("Sequencer", children=[step], **({"remember": mode[1]} if mode else {}))
@@ -60,6 +60,8 @@ def _module(name: str, kind: str, args: list[Any]) -> Description:
             return of(kind, sizes=sizes)
         case "Dropout", [p]:
             return of(kind, p=p)
+        case "ReinforceNormal", [stdev]:
+            return of(kind, stdev=stdev)
         case "JoinTable", [dimension, dimensions_of_a_sample]:
             return of(kind, axis=dimension - dimensions_of_a_sample - 1)
         case "SelectTable", [index]:
@@ -84,6 +86,21 @@ def _module(name: str, kind: str, args: list[Any]) -> Description:
             return of("Sequencer", children=[stack])
         case (("MaskZero" | "TrimZero"), [_, dimensions]):
             return of(kind, children=[sized("Linear", d, h)], input_dimensions=dimensions)
+        case (("BiSequencer" | "BiSequencerLM"), [str(forward), str(backward), *merge]):
+            if backward == "the same":
+                stack = of("Sequential", children=[sized("FastLSTM", d, h), sized("Linear", h, h)])
+                parts = [of("Recursor", children=[stack])] * 2
+            else:
+                parts = [sized(part, d, h) for part in (forward, backward)]
+            return of(kind, children=parts, **({"merge": of(merge[0])} if merge else {}))
+        case "Repeater", [_, steps]:
+            return of(kind, children=[sized("LSTM", d, h)], steps=steps)
+        case "RecurrentAttention", [_, _, steps, _]:
+            both = of("ParallelTable", children=[sized("Linear", d, h), sized("Linear", 2, h)])
+            look = of("Sequential", children=[both, of("CAddTable")])
+            rnn = of("Recurrent", start=h, input=look, feedback=sized("Linear", h, h), transfer=of("Tanh"))
+            action = of("Sequential", children=[sized("Linear", h, 2), of("ReinforceNormal", stdev=0.2)])
+            return of(kind, children=[rnn, action], steps=steps, hidden_size=h)
         case "Recurrent", _:
             return _recurrent(name, args)
         case "Recursor", _:
@@ -211,16 +228,38 @@ def _words_recurrent(words: int, h: int) -> Description:
 
 def _criterion(kind: str, args: list[Any], weights: Any) -> Description:
     rest: dict[str, Any] = {}
-    if kind == "SequencerCriterion":
+    if kind in ("SequencerCriterion", "RepeaterCriterion", "MaskZeroCriterion", "ModuleCriterion"):
         inner, args = args[0], args[1:]
-        rest["children"] = [_criterion(re.match(r"\w+", inner)[0], inner.split()[1:], None)]
+        rest["children"] = [_inner_criterion(inner)]
     for arg in map(str, args):
         if arg.startswith("sizeAverage="):
             rest["size_average"] = arg == "sizeAverage=true"
-        elif arg == "weights":
+        elif arg.startswith("weights"):
             rest["weights"] = weights
         elif arg.startswith("ignoreIndex"):
             rest["ignore_index"] = int(re.search(r"\d+", arg)[0])
+        elif arg == "repeatTarget":
+            rest["repeat_target"] = True
+        elif kind == "MaskZeroCriterion":
+            rest["input_dimensions"] = int(arg)
+        elif weighted := re.fullmatch(r"(\w+) weight (\S+)", arg):
+            rest.setdefault("children", []).append(of(PARTS[weighted[1]]))
+            rest.setdefault("factors", []).append(float(weighted[2]))
+        elif module := re.fullmatch(r"(input|target) module (\w+)(?:\((.*)\))?", arg):
+            constants = [] if module[3] is None else [float(module[3])]
+            rest[f"{module[1]}_module"] = _module("e", module[2], constants)
         else:
             rest.setdefault("args", []).append(arg)
     return of(kind, **rest)
+
+
+PARTS = {"MSE": "MSECriterion", "NLL": "ClassNLLCriterion", "Abs": "AbsCriterion"}
+
+
+def _inner_criterion(words: str) -> Description:
+    if words == "ParallelCriterion(MSE, NLL)":  # the gradients say what the factors were
+        return of("ParallelCriterion", children=[of(PARTS["MSE"]), of(PARTS["NLL"])], factors=[1, 0.5])
+    if called := re.fullmatch(r"(\w+)\((.*)\)", words):
+        return _criterion(called[1], called[2].split(","), None)
+    kind, *args = words.split()
+    return _criterion(kind, args, None)

@@ -620,6 +620,14 @@ def test_cells_of_every_kind_come_back(peepholes):
         assert same(loaded.state_dict(), module.astype("f8").state_dict())
 
 
+@pytest.mark.parametrize("name", ["LSTM", "FastLSTM", "GRU"])
+def test_cells_with_dropout_come_back(name):
+    module = getattr(nr, name)(3, 4, p=0.25, mono=True)
+    loaded = read(cell(name, module, p=0.25, mono=True, train=False))
+    assert (loaded.p, loaded.mono, loaded.is_training) == (0.25, True, False)
+    assert same(loaded.state_dict(), module.astype("f8").state_dict())
+
+
 def test_a_start_state_comes_back():
     h, c = np.ones((2, 4)), np.full((2, 4), 2.0)
     model = nr.LSTM(3, 4)
@@ -790,6 +798,20 @@ def test_no_size_of_a_storage_is_believed(size, form):
         load(writer.out)
     assert tracemalloc.get_traced_memory()[1] < 1e6
     tracemalloc.stop()
+
+
+size_or_stride = st.integers(0, 4) | st.sampled_from([-1, 2**31, 2**62, 2**63 - 1, -(2**63)])
+
+
+@given(dimensions=st.lists(st.tuples(size_or_stride, size_or_stride), max_size=4), first=size_or_stride)
+def test_a_tensor_of_any_sizes_and_strides_stays_inside_its_storage(dimensions, first):
+    shape, strides = (tuple(pair[k] for pair in dimensions) for k in range(2))
+    storage = np.arange(6.0)
+    loaded = load_or_refuse(written(Tensor(storage, shape, strides, first)))
+    if isinstance(loaded, np.ndarray) and shape:
+        assert loaded.shape == shape
+        places = first - 1 + sum(index * stride for index, stride in zip(np.indices(shape), strides, strict=True))
+        np.testing.assert_array_equal(loaded, storage[places])
 
 
 def test_modules_that_share_a_storage_take_no_endless_memory():

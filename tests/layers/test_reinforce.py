@@ -276,6 +276,14 @@ def test_a_sequence_draws_what_its_steps_draw():
             np.testing.assert_equal(found[t], stepped.backward(steps[t], outputs[t]))
 
 
+def test_one_number_rewards_all_rows():
+    normal, mean = nr.ReinforceNormal(0.5), np.zeros((2, 3))
+    sample = normal.forward(mean)
+    for reward in (2.0, np.array(2.0), [1.0, 2.0]):
+        normal.reinforce(reward)
+        np.testing.assert_allclose(normal.backward(mean, mean), -2 * sample / 0.25)
+
+
 def test_one_sample_is_rewarded_with_a_number():
     normal, mean = nr.ReinforceNormal(0.5), np.zeros(3)
     sample = normal.forward(mean)
@@ -336,7 +344,6 @@ def test_a_standard_deviation_must_be_above_0(stdev):
     [
         (np.ones(3), ValueError, r"a reward of shape \(3,\); expects shape \(2,\)"),
         (np.ones((2, 1)), ValueError, r"a reward of shape \(1,\); expects shape \(2,\)"),
-        (1.0, ValueError, r"a reward of shape \(\); expects shape \(2,\)"),
         ([np.ones(2), np.ones(3)], ValueError, r"a reward of shape \(3,\)"),
         (np.ones((1, 1, 2)), ValueError, r"a reward of shape \(1, 1, 2\)"),
         (None, TypeError, "None as a reward; expects an array of real numbers"),

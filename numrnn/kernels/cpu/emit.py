@@ -150,13 +150,14 @@ class _Text:
             "work": len(p.work),
             "vector": len(self.vectors),
             "mask": len(p.trace.masks),
+            "held": len(p.states),
         }
         for array in arrays:
             count = counts.get(array.removeprefix("grad_"))
             if count is None:
                 self.add(0, f"{array} = {array}.ravel()")
             else:
-                plural = array if array.endswith(("pre", "kept", "work")) else f"{array}s"
+                plural = array if array.endswith(("pre", "kept", "work", "held")) else f"{array}s"
                 remarks = [self._remark(array, k) for k in range(count)]
                 self.add(0, *(f"{array}{k} = {plural}[{k}].ravel(){remarks[k]}" for k in range(count)))
 
@@ -217,6 +218,14 @@ class _Text:
         for k, value in enumerate(p.kept):
             self.row_call(3, "fill_row", (f"kept{k}", "row", value.size or ""))
 
+    def begin_flagged_backward(self) -> None:
+        """Keep the gradients that the states after padding receive: what is computed there adds to them."""
+        self.at_step(0, "if flags.size:", "    for n in range(low, high):", "        row = t * batch + n")
+        self.at_step(2, "if flags[row] & PADDING:")
+        for k, state in enumerate(self.program.states):
+            size = state.size or ""
+            self.row_call(3, "copy_row", (f"grad_state{k}", "row + batch", size), (f"held{k}", "n", size))
+
     def end_flagged_backward(self, writes_input: bool) -> None:
         """Give rows of padding the gradients that they have."""
         p = self.program
@@ -233,8 +242,9 @@ class _Text:
         for k, state in enumerate(p.states):
             size = state.size or ""
             before = f"grad_state{k}", "row", size
+            self.row_call(3, "copy_row", (f"held{k}", "n", size), (f"grad_state{k}", "row + batch", size))
             self.at_step(3, "if flags[row] & HOLD:")
-            self.row_call(4, "copy_row", (f"grad_state{k}", "row + batch", size), before)
+            self.row_call(4, "copy_row", (f"held{k}", "n", size), before)
             if k == 0:
                 self.row_call(4, "add_row", ("grad_output", "row", size), before)
             self.at_step(3, "else:")
@@ -370,9 +380,9 @@ def _gradient_rows_of(program: Program, value: Value) -> tuple[str, str]:
 
 def _backward(program: Program) -> list[str]:
     text = _Text(program, depth=1)
-    text.add(0, "grad_pre, grad_states, grad_vectors, work = gradients")
+    text.add(0, "grad_pre, grad_states, grad_vectors, work, held = gradients")
     text.unpack("x", "pre", "state", "kept", "grad_pre", "grad_state", "grad_vector", "work", "grad_x", "grad_output")
-    text.unpack_more("mask")
+    text.unpack_more("mask", "held")
     text.add(0, "zeros, inputs, panels = weights", "flags = flags.ravel()")
     text.add(0, *(f"vector{k} = vectors[{k}]" for k in range(len(text.vectors))))
     arguments = [product.argument for product in program.products]
@@ -382,6 +392,7 @@ def _backward(program: Program) -> list[str]:
     text.share([block.size for block in program.blocks] + [group.size for group in program.groups] + sizes)
     text.add(0, "for step in range(steps):", "    t = steps - 1 - step")
     text.at_step(0, ACTIVE)
+    text.begin_flagged_backward()
     written: set[Value] = set(program.outputs)  # gradients that hold something already: those of the new states do
 
     def way_of(value: Value) -> str:
@@ -468,7 +479,7 @@ def _gradient_load(text: _Text, value: Value) -> str:
 def _accumulate(program: Program) -> list[str]:
     """Add up the rows' gradients in the order of stepping back: the last row first."""
     text = _Text(program, depth=0)
-    text.add(0, "grad_pre, grad_states, grad_vectors, work = gradients")
+    text.add(0, "grad_pre, grad_states, grad_vectors, work, held = gradients")
     text.unpack("x", "state", "kept", "grad_pre", "grad_vector")
     text.add(0, "rows = steps * batch")
     index = 0

@@ -226,7 +226,9 @@ class CellLoop:
 
     def _gradients(self, tape: Tape, batch: int) -> tuple[Arrays, ...]:
         work = tuple([empty((batch, width), self.dtype) for width in self._work_widths])
-        return tape.grad_pre, tape.grad_states, tape.grad_vectors, work
+        rows = batch if tape.flags.size else 0
+        held = tuple([empty((rows, width), self.dtype) for width in self.state_widths])
+        return tape.grad_pre, tape.grad_states, tape.grad_vectors, work, held
 
     def accumulate(self, gradients: Parameters, tape: Tape, x: np.ndarray, scale: float) -> None:
         """Add the gradients of the parameters, row by row in the order of stepping back: last row first."""
