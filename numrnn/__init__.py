@@ -86,5 +86,6 @@ from numrnn.sequencer import SeqLSTM as SeqLSTM
 from numrnn.sequencer import SeqLSTMP as SeqLSTMP
 from numrnn.sequencer import SeqReverseSequence as SeqReverseSequence
 from numrnn.sequencer import Sequencer as Sequencer
+from numrnn.sequencer import TruncatedSequencer as TruncatedSequencer
 from numrnn.sequencer import VariableLength as VariableLength
 from numrnn.warm_up import warm_up as warm_up

@@ -471,6 +471,11 @@ MODULES: dict[str, Entry] = {
         lambda s: nr.SeqBLSTM(s.features, s.hidden, 2, merge=nr.JoinTable()), sequence(features), needs_rows=True
     ),
     "SeqBGRU": Entry(lambda s: nr.SeqBGRU(s.features, s.hidden), sequence(features), needs_rows=True),
+    "TruncatedSequencer": Entry(
+        lambda s: nr.TruncatedSequencer(nr.Sequential(nr.Dropout(0.3), nr.GRU(s.features, s.hidden)), 2, 3),
+        sequence(features),
+        has_true_gradient=False,
+    ),
     "VariableLength": Entry(
         lambda s: nr.VariableLength(nr.GRU(s.features, s.hidden)), ragged, is_exact=False, is_row_wise=False
     ),
@@ -716,12 +721,6 @@ CRITERIONS: dict[str, CriterionEntry] = {
     ),
     "ModuleCriterion": CriterionEntry(
         lambda s: nr.ModuleCriterion(nr.MSECriterion(), nr.Tanh(), nr.MulConstant(2)), table(features, features)
-    ),
-    "ModuleCriterion of a Sequencer": CriterionEntry(
-        lambda s: nr.ModuleCriterion(
-            nr.SequencerCriterion(nr.MSECriterion()), nr.Sequencer(nr.GRU(s.features, s.hidden)).astype("float64")
-        ),
-        table(sequence(features), sequence(hidden)),
     ),
     "MaskZeroCriterion": CriterionEntry(
         lambda s: masked(s, nr.MaskZeroCriterion(nr.MSECriterion())), table(features, features)
