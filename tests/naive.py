@@ -65,6 +65,35 @@ def gru(p: Arrays, x: np.ndarray, h: np.ndarray) -> tuple[np.ndarray, ...]:
     return ((1 - update) * candidate + update * h,)
 
 
+def rec_lstm(p: Arrays, x: np.ndarray, h: np.ndarray, c: np.ndarray) -> tuple[np.ndarray, ...]:
+    i, f, o, z = np.split(np.concatenate([x, h], axis=-1) @ p["weight"] + p["bias"], 4, axis=-1)
+    c = sigmoid(f) * c + sigmoid(i) * np.tanh(z)
+    h = sigmoid(o) * np.tanh(c)
+    return (h @ p["weight_o"] if "weight_o" in p else h), c
+
+
+def rec_gru(p: Arrays, x: np.ndarray, h: np.ndarray) -> tuple[np.ndarray, ...]:
+    width = 2 * h.shape[-1]
+    gates = np.concatenate([x, h], axis=-1) @ p["weight"][:, :width] + p["bias"][:width]
+    reset, update = np.split(sigmoid(gates), 2, axis=-1)
+    candidate = np.concatenate([x, reset * h], axis=-1) @ p["weight"][:, width:] + p["bias"][width:]
+    return ((1 - update) * np.tanh(candidate) + update * h,)
+
+
+def linear_rnn(p: Arrays, x: np.ndarray, h: np.ndarray) -> tuple[np.ndarray, ...]:
+    return (sigmoid(np.concatenate([x, h], axis=-1) @ p["weight"].T + p["bias"]),)
+
+
+def mufuru(p: Arrays, x: np.ndarray, h: np.ndarray) -> tuple[np.ndarray, ...]:
+    reset = sigmoid(affine(p, "reset_x", x=x) + affine(p, "reset_h", h=h))
+    v = sigmoid(np.concatenate([x, reset * h], axis=-1) @ p["feature_weight"].T + p["feature_bias"])
+    scores = np.concatenate([x, h], axis=-1) @ p["operations_weight"].T + p["operations_bias"]
+    scores = np.exp(np.stack(np.split(scores, 6, axis=-1)))
+    larger = h.real >= v.real
+    values = [h, v, h * v, 0 * h, np.where(larger, h, v), np.where(larger, v, h)]
+    return ((scores * np.stack(values)).sum(0) / scores.sum(0),)
+
+
 def run(step: Step, parameters: Arrays, x: np.ndarray, *states: np.ndarray) -> tuple[list[np.ndarray], ...]:
     """Return the states after every step of `x`, `(time, batch, D)`: for each state a list of `(batch, H)`."""
     after: tuple[list[np.ndarray], ...] = tuple([] for _ in states)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from numrnn.kernels.cpu.cache import njit
 from numrnn.kernels.cpu.machine import OPTIONS, VECTOR_BITS
 from numrnn.kernels.cpu.matmul import add_products_of_transposed, add_rows, narrow_product, product1
 from numrnn.kernels.cpu.sharing import share

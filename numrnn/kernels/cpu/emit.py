@@ -40,9 +40,9 @@ def emit_module(program: Program, dtype: str, origin: str, options: str = "OPTIO
     inline = options.replace("OPTIONS", "INLINE_OPTIONS")
     header = [
         f'"""{origin}"""',
-        "from numba import njit",
         f"from numpy import {dtype}",
         "from numrnn.kernels.cpu.barrier import wait",
+        "from numrnn.kernels.cpu.cache import njit",
         f"from numrnn.kernels.cpu.functions{bits} import {', '.join(FUNCTIONS)}",
         f"from numrnn.kernels.cpu.machine import {inline}, {options}",
         "from numrnn.kernels.cpu.masking import HOLD, PADDING, active_end, add_row, copy_row, fill_row",

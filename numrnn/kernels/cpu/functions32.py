@@ -6,8 +6,9 @@ fits. `functions64` has the same functions for float64.
 
 from __future__ import annotations
 
-from numba import float32, njit
+from numba import float32
 
+from numrnn.kernels.cpu.cache import njit
 from numrnn.kernels.cpu.machine import INLINE_OPTIONS
 from numrnn.kernels.cpu.vector import copysign, exponent, fma, fraction, scale, square_root, where_less
 

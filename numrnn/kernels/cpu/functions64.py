@@ -6,8 +6,9 @@ fits. They are those of `functions32`, with longer polynomials.
 
 from __future__ import annotations
 
-from numba import float64, njit
+from numba import float64
 
+from numrnn.kernels.cpu.cache import njit
 from numrnn.kernels.cpu.machine import INLINE_OPTIONS
 from numrnn.kernels.cpu.vector import copysign, exponent, fma, fraction, scale, square_root, where_less
 

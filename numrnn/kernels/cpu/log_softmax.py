@@ -13,9 +13,9 @@ import math
 from typing import Any
 
 import numpy as np
-from numba import njit
 
 from numrnn.kernels.cpu.by_type import exp_of_minus, maximum
+from numrnn.kernels.cpu.cache import njit
 from numrnn.kernels.cpu.machine import INLINE_OPTIONS, OPTIONS, VECTOR_BITS
 from numrnn.kernels.cpu.sharing import share
 from numrnn.kernels.cpu.threads import run, threads_for

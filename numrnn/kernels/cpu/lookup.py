@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from numrnn.kernels.cpu.cache import njit
 from numrnn.kernels.cpu.machine import OPTIONS
 
 

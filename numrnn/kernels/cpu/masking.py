@@ -8,8 +8,7 @@ nothing of that, since a sequence is cut there.
 
 from __future__ import annotations
 
-from numba import njit
-
+from numrnn.kernels.cpu.cache import njit
 from numrnn.kernels.cpu.machine import OPTIONS
 
 ZERO, HOLD, RESET = 1, 2, 4

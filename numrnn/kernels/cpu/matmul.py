@@ -12,9 +12,9 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
 from numrnn.equations.symbols import MOST_PARTS
+from numrnn.kernels.cpu.cache import njit
 from numrnn.kernels.cpu.machine import OPTIONS, VECTOR_BITS, VECTOR_REGISTERS
 from numrnn.kernels.cpu.memory import LINE, aligned
 from numrnn.kernels.cpu.tile import tile

@@ -6,8 +6,8 @@ Each sum is made in a fixed order, whatever the number of threads.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from numrnn.kernels.cpu.cache import njit
 from numrnn.kernels.cpu.machine import INLINE_OPTIONS, OPTIONS, VECTOR_BITS
 from numrnn.kernels.cpu.sharing import share
 from numrnn.kernels.cpu.threads import run, threads_for

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
+from numrnn.kernels.cpu.cache import njit
 from numrnn.kernels.cpu.machine import OPTIONS
 
 

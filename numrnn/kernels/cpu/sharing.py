@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from numba import njit
-
+from numrnn.kernels.cpu.cache import njit
 from numrnn.kernels.cpu.machine import INLINE_OPTIONS
 from numrnn.kernels.cpu.matmul import TILE_VECTORS
 
