@@ -5,8 +5,17 @@ import textwrap
 
 import griffe
 
-SIGNS = {r"\sigma": "\N{GREEK SMALL LETTER SIGMA}", r"\tanh": "tanh", r"\,": "·", "&=": "="}
-BLOCK = re.compile(r"\.\. math::\n((?:[ \t]+\S.*\n?|\n)+)")
+SIGNS = {
+    r"\beta": "\N{GREEK SMALL LETTER BETA}",
+    r"\sigma": "\N{GREEK SMALL LETTER SIGMA}",
+    r"\sum": "\N{N-ARY SUMMATION}",
+    r"\frac1N": "1/N",
+    r"\tanh": "tanh",
+    r"\|": "\N{DOUBLE VERTICAL LINE}",
+    r"\,": "·",
+    "&=": "=",
+}
+BLOCK = re.compile(r"\.\. math::((?:[ \t]+\S.*\n?|\n)+)")
 INLINE = re.compile(r":math:`([^`]*)`")
 
 

@@ -331,7 +331,7 @@ MODULES: dict[str, Entry] = {
     "Concat": Entry(lambda s: nr.Concat(-1, nr.Linear(s.features, s.hidden), nr.GRU(s.features, 3)), features),
     "Concat of rows": Entry(lambda s: nr.Concat(0, nr.Tanh(), nr.Sigmoid()), features, is_row_wise=False),
     "MapTable": Entry(
-        lambda s: nr.MapTable(nr.Sequential(nr.Linear(s.features, s.hidden), nr.BatchNormalization(s.hidden))),
+        lambda s: nr.MapTable(nr.Sequential(nr.Linear(s.features, s.hidden), nr.Tanh())),
         table(features, features),
         is_exact=False,
         is_row_wise=False,
@@ -569,7 +569,12 @@ MODULES: dict[str, Entry] = {
     ),
 }
 
-OF_ONE_STEP = {name: entry for name, entry in MODULES.items() if not name.startswith("Sequencer")}
+OF_ONE_STEP = {
+    name: entry
+    for name, entry in MODULES.items()
+    if not name.startswith(("Sequencer", "VariableLength", "NormStabilizer"))
+}
+"""Modules whose calls may be steps of a sequence. (What NormStabilizer does depends on how much is remembered.)"""
 
 
 # ---- criterions --------------------------------------------------------------------------------------------------

@@ -22,7 +22,8 @@ class _Weighted(Module):
     def __init__(self, shape: tuple[Any, ...], rng: Any) -> None:
         super().__init__()
         if not all(map(is_size, shape)):
-            raise ValueError(complaint(type(self).__name__, f"sizes {shape}", "whole numbers, sizes of at least 1"))
+            got = f"size {shape[0]!r}" if len(shape) == 1 else f"sizes {shape}"
+            raise ValueError(complaint(type(self).__name__, got, "a whole number, a size of at least 1"))
         self.shape = tuple(map(int, shape))
         self.add_parameter(self.parameter, np.zeros(self.shape, "float32"))
         self.reset(rng)

@@ -378,7 +378,6 @@ class Cell(AbstractRecurrent):
         """Run all steps of `(time, [batch,] D)` and return the outputs."""
         x = _batched(input)
         flags = self.flags_for(x, len(x))
-        x = x if flags is None else _without_padding(x, flags)
         # the last thing that may be refused
         fresh = self._first_state(x[0]) if self._state is None or flags is not None else None
         self._batch_shape = input.shape[1:-1]
@@ -441,7 +440,7 @@ class Cell(AbstractRecurrent):
         """Return the gradient of the input and of the state before all steps of a tape."""
         for array, gradient in zip(tape.grad_states, grad_state or [0] * len(self.states), strict=True):
             array[-1] = gradient
-        x = _without_padding(_batched(input), tape.flags)
+        x = _batched(input)
         weights = self._packed_weights(backward=True, again=self._gone_back == 0)
         grad_x = self._loop().backward(weights, tape, x, _batched(grad_output))
         first = [array[0] for array in tape.grad_states]
@@ -454,7 +453,7 @@ class Cell(AbstractRecurrent):
 
     def _accumulate_tape(self, tape: Tape, input: Array, scale: float) -> None:
         parts = self._parts(self._gradients)
-        self._loop().accumulate(parts, tape, _without_padding(_batched(input), tape.flags), scale)
+        self._loop().accumulate(parts, tape, _batched(input), scale)
         self._put_back(parts, self._gradients)
         self._accumulate_starts(tape, self.step - self._accumulated - len(tape), scale)
 
@@ -543,12 +542,6 @@ class Cell(AbstractRecurrent):
     def describe_arguments(self) -> str:
         """Return the sizes."""
         return f"{self.input_size} -> {self.hidden_size}" + (f", p={self.p}" if self.p else "")
-
-
-def _without_padding(x: Array, flags: Array) -> Array:
-    """Return `x`, with zeros where flags say that there is padding, whatever is there."""
-    padding = flags & masking.PADDING
-    return np.where((padding != 0)[..., np.newaxis], x.dtype.type(0), x) if padding.any() else x
 
 
 def _batched(sequence: Array) -> Array:

@@ -215,8 +215,6 @@ class _Text:
             self.row_call(4, "fill_row", after)
             if k == 0:
                 self.row_call(3, "copy_row", after, ("output", "row", size))
-        for k, value in enumerate(p.kept):
-            self.row_call(3, "fill_row", (f"kept{k}", "row", value.size or ""))
 
     def begin_flagged_backward(self) -> None:
         """Keep the gradients that the states after padding receive: what is computed there adds to them."""
@@ -262,7 +260,7 @@ def _forward(program: Program) -> list[str]:
     text.unpack_more("mask")
     text.add(0, "output = output.ravel()", "flags = flags.ravel()", "biases, inputs, panels = weights")
     text.add(0, *(f"vector{k} = vectors[{k}]" for k in range(len(text.vectors))))
-    others = [value.size or "" for value in (*program.states, *program.kept)]
+    others = [state.size or "" for state in program.states]
     text.share([b.size for b in program.blocks] + [product.group.size for product in program.products] + others)
     text.add(0, "for start in range(0, steps, stretch):", "    stop = min(steps, start + stretch)")
     _emit_input_maps(text)
@@ -336,23 +334,35 @@ def _step(program: Program) -> list[str]:
 
 
 def _emit_input_maps(text: _Text) -> None:
-    """Add the products with the input, for all steps from `start` to `end`: rows are shared out whatever the batch."""
+    """Add the products with the input, for all steps from `start` to `stop`: rows are shared out whatever the batch.
+
+    With padding, steps are shared out, and that at the end of the batch is left out.
+    """
     program = text.program
-    text.add(1, "top, bottom = share((stop - start) * batch, part, parts)", "row = start * batch + top")
     inputs = [group for group in program.groups if _maps_input(program, group)]
-    for group in program.groups:
-        size, columns = f"size_{group.size}", group.columns
-        if group in inputs:
+
+    def products(depth: int, rows: str) -> None:
+        for k, group in enumerate(inputs):
+            size, columns = f"size_{group.size}", group.columns
             text.add(
-                1,
+                depth,
                 f"product{columns}(",
-                "    x, row * size_input, size_input, 1, bottom - top,",
-                f"    inputs[{inputs.index(group)}], 0, len(inputs[{inputs.index(group)}]),",
+                f"    x, row * size_input, size_input, 1, {rows},",
+                f"    inputs[{k}], 0, len(inputs[{k}]),",
                 f"    biases[{group.index}], 0, 0, pre{group.index}, row * {columns} * {size}, {size},",
                 ")",
             )
-        else:
-            text.add(1, f"repeat(biases[{group.index}], pre{group.index}, row * {columns} * {size}, bottom - top)")
+
+    text.add(1, "top, bottom = share((stop - start) * batch, part, parts)", "row = start * batch + top")
+    for group in program.groups:
+        if group not in inputs:
+            pre = f"pre{group.index}, row * {group.columns} * size_{group.size}"
+            text.add(1, f"repeat(biases[{group.index}], {pre}, bottom - top)")
+    if inputs:
+        text.add(1, "if flags.size:", "    for t in range(start + part, stop, parts):", "        row = t * batch")
+        products(3, "active_end(flags, row, 0, batch)")
+        text.add(1, "else:")
+        products(2, "bottom - top")
 
 
 def _maps_input(program: Program, group: Group) -> bool:
@@ -446,23 +456,35 @@ def _emit_product_back(text: _Text, k: int, product: Product, is_written: bool) 
 
 
 def _emit_input_gradient(text: _Text, is_written: bool) -> None:
-    """Add the products that give the gradient of the input, for all steps at once."""
+    """Add the products that give the gradient of the input, for all steps at once; with padding, step by step."""
     program = text.program
     inputs = [group for group in program.groups if _maps_input(program, group)]
-    text.add(0, "wait(barrier, parts)", "top, bottom = share(steps * batch, part, parts)")
-    target = "grad_x, top * size_input"
-    if not inputs and not is_written:
-        text.add(0, "repeat(zeros[:size_input], grad_x, top * size_input, bottom - top)")
-    for k, group in enumerate(inputs):
-        depth = f"{group.columns} * size_{group.size}"
-        before = f"{target}, size_input" if is_written or k > 0 else "zeros, 0, 0"
-        text.add(
-            0,
-            "product1(",
-            f"    grad_pre{group.index}, top * {depth}, {depth}, 1, bottom - top,",
-            f"    inputs[{k}], 0, len(inputs[{k}]), {before}, {target}, size_input,",
-            ")",
-        )
+
+    def products(depth: int, rows: str) -> None:
+        target = "grad_x, row * size_input"
+        for k, group in enumerate(inputs):
+            width = f"{group.columns} * size_{group.size}"
+            before = f"{target}, size_input" if is_written or k > 0 else "zeros, 0, 0"
+            text.add(
+                depth,
+                "product1(",
+                f"    grad_pre{group.index}, row * {width}, {width}, 1, {rows},",
+                f"    inputs[{k}], 0, len(inputs[{k}]), {before}, {target}, size_input,",
+                ")",
+            )
+
+    text.add(0, "wait(barrier, parts)", "top, bottom = share(steps * batch, part, parts)", "row = top")
+    if not inputs:
+        if not is_written:
+            text.add(0, "repeat(zeros[:size_input], grad_x, top * size_input, bottom - top)")
+        return
+    text.add(0, "if flags.size:", "    for t in range(part, steps, parts):")
+    text.add(2, "row, end = t * batch, active_end(flags, t * batch, 0, batch)")
+    if not is_written:
+        text.add(2, "repeat(zeros[:size_input], grad_x, (row + end) * size_input, batch - end)")
+    products(2, "end")
+    text.add(0, "else:")
+    products(1, "bottom - top")
 
 
 def _gradient_load(text: _Text, value: Value) -> str:

@@ -15,6 +15,7 @@ import numpy as np
 from numrnn.equations.derive import Group, Program
 from numrnn.kernels.cpu.compile import compile_program
 from numrnn.kernels.cpu.emit import parameter_order
+from numrnn.kernels.cpu.masking import PADDING
 from numrnn.kernels.cpu.matmul import empty_panels, pack_rows, pack_transposed
 from numrnn.kernels.cpu.memory import empty
 from numrnn.kernels.cpu.threads import run, threads_for
@@ -232,6 +233,8 @@ class CellLoop:
 
     def accumulate(self, gradients: Parameters, tape: Tape, x: np.ndarray, scale: float) -> None:
         """Add the gradients of the parameters, row by row in the order of stepping back: last row first."""
+        if (tape.flags & PADDING).any():
+            x, tape = _without_padding(x, tape)
         steps, batch = x.shape[:2]
         targets = tuple(gradients[name] for name in self._order)
         arrays = self._gradients(tape, 0)
@@ -250,6 +253,20 @@ class CellLoop:
         """
         is_large = self._loop_bytes >= CACHE_BYTES * max(1, batch / (FEW_ROWS * parts))
         return parts > 1 and is_large and batch * self._loop_bytes >= parts * STEP_BYTES
+
+
+def _without_padding(x: np.ndarray, tape: Tape) -> tuple[np.ndarray, Tape]:
+    """Return the rows of all steps that are not padding as one step, as far as the parameters' gradients need them."""
+    rows = np.flatnonzero((tape.flags & PADDING) == 0)
+
+    def chosen(arrays: Arrays) -> Arrays:
+        return tuple([array.reshape(-1, array.shape[2])[rows][np.newaxis] for array in arrays])
+
+    states = [np.stack([a.reshape(-1, a.shape[2])[rows + shift] for shift in (0, x.shape[1])]) for a in tape.states]
+    grad_pre, grad_vectors = chosen(tape.grad_pre), chosen(tape.grad_vectors)
+    # results and gradients of states are not looked at
+    chosen_tape = Tape(grad_pre, tuple(states), chosen(tape.kept), grad_pre, tuple(states), grad_vectors)
+    return chosen((x,))[0], chosen_tape
 
 
 class Stepper:

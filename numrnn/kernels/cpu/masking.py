@@ -1,8 +1,8 @@
 """Rows that are padding at some steps, and what the loops of cells do with them.
 
 A flag for each row and step says what: after padding the state is zero (`ZERO`), or what it was before (`HOLD`). Such
-rows are computed like the others, on zeros instead of what is there, and then their results are overwritten. Padding
-at the end of the batch is not computed at all. With `RESET` a row begins anew before the step is made; kernels know
+rows are computed like the others, whatever is there, and then their results are overwritten. Padding at the end of the
+batch is not computed at all. With `RESET` a row begins anew before the step is made; kernels know
 nothing of that, since a sequence is cut there.
 """
 
