@@ -453,6 +453,15 @@ class Module:
         """
         self._or_undo(lambda reward: [child.reinforce(reward) for child in self._children.values()], reward)
 
+    def remember(self, mode: str = "both") -> Module:
+        """Choose for all sequencers in here when they go on from one call to the next; return the module.
+
+        See `AbstractSequencer.remember`.
+        """
+        for child in self._children.values():
+            child.remember(mode)
+        return self
+
     def take_rows(self, rows: Any) -> None:
         """Let the recurrent modules in here go on with some rows of their batch; see `AbstractRecurrent.take_rows`."""
         for child in self._children.values():

@@ -23,6 +23,9 @@ from numrnn.equations.symbols import (
     minimum as minimum,
 )
 from numrnn.equations.symbols import (
+    parameter as parameter,
+)
+from numrnn.equations.symbols import (
     peephole as peephole,
 )
 from numrnn.equations.symbols import (

@@ -51,8 +51,6 @@ class _Names:
             if value.kind == "linear":
                 parts = max(v.parts for v in value.trace.maps.values() if v.name == value.name)
                 name = value.name if parts == 1 else f"{value.name}{value.part}"
-            elif value.kind == "vector":
-                name = f"w_{value.name}"
             elif value.kind == "mask":
                 name = f"mask_{value.name}"
             elif value.kind == "seed":

@@ -7,6 +7,9 @@ make new values; equal expressions are the same value. A `Trace` collects what o
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -103,10 +106,27 @@ class Trace:
     sizes: dict[str, int]
     maps: dict[str, LinearMap] = field(default_factory=dict)
     vectors: dict[str, Value] = field(default_factory=dict)
+    """Parameters with one number a channel, by name."""
     masks: dict[str, Value] = field(default_factory=dict)
     parameters: list[tuple[str, tuple[int, ...]]] = field(default_factory=list)
     """(name, shape) in the order in which the equations mention them."""
     _interned: dict[tuple, Value] = field(default_factory=dict)
+
+    @contextmanager
+    def recording(self) -> Iterator[None]:
+        """Make this the trace of what is mentioned without a symbol, while a cell's equations run."""
+        token = _recording.set(self)
+        try:
+            yield
+        finally:
+            _recording.reset(token)
+
+    def add_parameter(self, function: str, name: str, shape: tuple[int, ...]) -> None:
+        """Add a parameter of the equations, mentioned in `function`; refuse a second one of the same name."""
+        if any(name == other for other, _ in self.parameters):
+            expects = f"a name of its own for every parameter (there is a {name!r} already)"
+            raise ValueError(f"{function}: got a name used before; expects {expects}")
+        self.parameters.append((name, shape))
 
     def value(self, kind: str, name: str, **rest: Any) -> Value:
         """Return the value of this description, made at its first mention."""
@@ -142,6 +162,10 @@ class Trace:
             raise ValueError(f"equations: got {name} of {shown}; expects as many channels on both sides")
         sizes = [value.size for value in sized]
         return next((size for size in sizes if size != "input"), sizes[0] if sizes else None)
+
+
+_recording: ContextVar[Trace | None] = ContextVar("numrnn_recording", default=None)
+"""The trace of the equations that run now."""
 
 
 def _simplified(name: str, values: list[Value]) -> Value | None:
@@ -243,9 +267,10 @@ def linear(name: str, *arguments: Value, size: str = "hidden", parts: int = 1, b
         suffixes.append(suffix)
         if argument.size is None:
             raise TypeError(f"linear({name!r}): got a number; expects a symbol with channels")
-        trace.parameters.append((f"{name}_weight_{suffixes[-1]}", (shape, trace.sizes[argument.size])))
+        width = trace.sizes[argument.size]
+        trace.add_parameter(f"linear({name!r})", f"{name}_weight_{suffixes[-1]}", (shape, width))
         if k == 0 and bias:
-            trace.parameters.append((f"{name}_bias", (shape,)))
+            trace.add_parameter(f"linear({name!r})", f"{name}_bias", (shape,))
     wrapped = tuple(trace.operation("copy", a) if a.kind in ("linear", "vector") else a for a in arguments)
     trace.maps[name] = LinearMap(name, wrapped, tuple(suffixes), size, parts, bias)
     values = tuple(trace.value("linear", name, arguments=wrapped, size=size, part=part) for part in range(parts))
@@ -272,13 +297,59 @@ def peephole(name: str, value: Value) -> Value:
     """
     _check_name(name, "peephole")
     trace = _check(value, f"peephole({name!r})").trace
-    if name in trace.vectors:
-        raise ValueError(f"peephole({name!r}): got a name used before; expects a name of its own for every peephole")
     if value.size is None:
         raise TypeError(f"peephole({name!r}): got a number; expects a symbol with channels")
-    trace.parameters.append((f"{name}_peephole", (trace.sizes[value.size],)))
-    trace.vectors[name] = trace.value("vector", name, size=value.size)
-    return trace.vectors[name] * value
+    return _vector(trace, f"peephole({name!r})", f"{name}_peephole", value.size) * value
+
+
+def parameter(name: str, size: str = "hidden") -> Value:
+    """Return a parameter with one number per channel, the same for all rows and steps, inside a cell's equations.
+
+    It may be used like any other symbol, such as a time constant or a level that a state returns to. `Cell.reset` draws
+    it uniformly between plus and minus one over the square root of its length; a cell that wants something else writes
+    a `reset` of its own.
+
+    Parameters
+    ----------
+    name : str
+        What the parameter is called, as an attribute of the cell too.
+    size : str
+        Name of its number of channels ("hidden", or another of the cell's sizes).
+
+    Raises
+    ------
+    TypeError
+        If the name is no identifier.
+    ValueError
+        If there is a parameter of this name, or no such size.
+    RuntimeError
+        If no cell's equations are running.
+
+    Examples
+    --------
+    >>> import numrnn as nr
+    >>> from numrnn.equations import linear, parameter, sigmoid
+    >>> class Leaky(nr.Cell):
+    ...     states = ("h",)
+    ...     def equations(self, x, h):
+    ...         return h + sigmoid(parameter("leak")) * (linear("input", x) - h)
+    >>> Leaky(4, 6).leak.shape
+    (6,)
+    """
+    _check_name(name, "parameter")
+    trace = _recording.get()
+    if trace is None:
+        raise RuntimeError(f"parameter({name!r}): got a call from elsewhere; expects one in a cell's equations")
+    if size not in trace.sizes:
+        raise ValueError(f"parameter({name!r}): got the size {size!r}; expects one of {sorted(trace.sizes)}")
+    return _vector(trace, f"parameter({name!r})", name, size)
+
+
+def _vector(trace: Trace, function: str, name: str, size: str) -> Value:
+    """Return a new parameter that is a vector."""
+    trace.add_parameter(function, name, (trace.sizes[size],))
+    trace.vectors[name] = trace.value("vector", name, size=size)
+    return trace.vectors[name]
 
 
 def dropout(name: str, value: Value) -> Value:

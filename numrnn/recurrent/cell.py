@@ -146,6 +146,9 @@ class Cell(AbstractRecurrent):
         self._stepper: Stepper | None = None  # for the next step in evaluate mode, if it is like the last one
         shapes = dict(self.program().trace.parameters)
         for name, joint in self._layout().items():
+            if hasattr(self, name):
+                got = f"a parameter {name!r} in the equations"
+                raise ValueError(complaint(type(self).__name__, got, "a name that no other attribute has"))
             self.add_parameter(name, np.zeros(joint.shape(shapes), "float32"))
         self.reset(rng)
         if self.p:
@@ -248,7 +251,8 @@ class Cell(AbstractRecurrent):
             trace = Trace(self.sizes())
             x = trace.value("input", "x", size="input")
             states = [trace.value("state", name, size=self.state_sizes.get(name, "hidden")) for name in self.states]
-            result = self.equations(x, *states)
+            with trace.recording():
+                result = self.equations(x, *states)
             outputs = list(result) if isinstance(result, tuple | list) else [result]
             if len(outputs) != len(states) or not all(isinstance(value, Value) for value in outputs):
                 got = f"equations that return {len(outputs)} value(s)"

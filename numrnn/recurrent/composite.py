@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from numrnn.errors import complaint, describe
 from numrnn.recurrent.abstract_recurrent import AbstractRecurrent
-from numrnn.table import leaves
+from numrnn.table import leaves, map_table
 
 
 class CompositeRecurrent(AbstractRecurrent):
@@ -76,3 +78,18 @@ class CompositeRecurrent(AbstractRecurrent):
     def _restore_children_memory(self, taken: list[Any]) -> None:
         for child, memory in zip(self._children.values(), taken, strict=True):
             child._restore_memory(memory)
+
+
+def rows_like(flags: Any, array: Any) -> Any:
+    """Return flags of rows in a shape that goes with an array of such rows."""
+    return flags.reshape(-1, *(1,) * (array.ndim - 1))
+
+
+def without_padding(input: Any, padding: Any) -> Any:
+    """Return the input with zeros in rows of padding."""
+    return map_table(lambda leaf: np.where(rows_like(padding, leaf) != 0, leaf.dtype.type(0), leaf), input)
+
+
+def only_rows(gradient: Any, rows: Any) -> Any:
+    """Return a gradient with zeros outside of some rows."""
+    return np.where(rows_like(rows, gradient) != 0, gradient, gradient.dtype.type(0))

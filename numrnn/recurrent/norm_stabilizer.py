@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from numrnn.errors import complaint, describe
+from numrnn.kernels.cpu import masking
 from numrnn.layers.arrays import check_float_array
 from numrnn.recurrent.abstract_recurrent import AbstractRecurrent
 from numrnn.table import Array
@@ -66,7 +67,11 @@ class NormStabilizer(AbstractRecurrent):
 
     def forward_step(self, input: Array, state: Any) -> tuple[Array, list[Array], Any]:
         """Copy the input."""
-        return np.array(input), [np.array(input)], {"after": [np.array(input)]}
+        flags = self.flags_for(input[np.newaxis], 1)
+        padding = np.zeros(len(input), bool) if flags is None else (flags[0] & masking.PADDING) != 0
+        if flags is not None and state is not None and (flags[0] & masking.RESET).any():
+            self._cut(np.flatnonzero(flags[0] & masking.RESET))
+        return np.array(input), [np.array(input)], {"after": [np.array(input)], "padding": padding}
 
     def backward_step(self, record: Any, input: Any, grad_output: Any, grad_state: Any) -> tuple[Any, list[Any]]:
         """Add the gradients of the differences to the steps before and after."""
@@ -78,11 +83,16 @@ class NormStabilizer(AbstractRecurrent):
         for other, cut in ((place - 1, number), (place + 1, number + 1)):
             if 0 <= other < len(self._records):
                 difference = norm - np.linalg.norm(self._records[other]["after"][0], axis=1, keepdims=True)
-                if cut in self._cuts:
-                    difference[self._cuts[cut]] = 0
-                pull += difference
+                pull += np.where(self._apart(place, other, cut)[:, np.newaxis], 0, difference).astype(h.dtype)
         direction = np.divide(h, norm, out=np.zeros_like(h), where=norm > 0)
         return grad_output + h.dtype.type(2 * self.beta / len(h)) * pull * direction, [np.zeros_like(h)]
+
+    def _apart(self, place: int, other: int, number: int) -> Array:
+        """Return the rows whose records at two places do not pull on each other; `number` is that of the later step."""
+        apart = self._records[place]["padding"] | self._records[other]["padding"]
+        apart = np.array(apart)
+        apart[self._cuts.get(number, [])] = True
+        return apart
 
     def accumulate_step(self, record: Any, input: Any, scale: float) -> None:
         """Do nothing: there are no parameters."""
@@ -96,9 +106,7 @@ class NormStabilizer(AbstractRecurrent):
         norms = [np.linalg.norm(record["after"][0], axis=1) for record in self._records]
         total, oldest = 0.0, self.step - len(norms)
         for k in range(1, len(norms)):
-            difference = norms[k] - norms[k - 1]
-            if oldest + k in self._cuts:
-                difference[self._cuts[oldest + k]] = 0
+            difference = np.where(self._apart(k, k - 1, oldest + k), 0, norms[k] - norms[k - 1])
             total += float(np.square(difference).mean())
         return self.beta * total
 

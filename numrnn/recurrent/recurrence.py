@@ -25,7 +25,7 @@ from numrnn.layers import (
 )
 from numrnn.layers.arrays import is_size
 from numrnn.module import Module
-from numrnn.recurrent.composite import CompositeRecurrent
+from numrnn.recurrent.composite import CompositeRecurrent, only_rows, rows_like, without_padding
 from numrnn.recurrent.lowering import has_equations, lowered
 from numrnn.table import add_tables, leaves, length_of, map_table, step_of
 
@@ -117,7 +117,7 @@ class Recurrence(CompositeRecurrent):
             if self._state is not None and (flags & masking.RESET).any():
                 self._begin_anew(np.flatnonzero(flags & masking.RESET), self._first_state(input))
                 state = self._state
-            input = _without(input, flags & masking.PADDING)
+            input = without_padding(input, flags & masking.PADDING)
         new = self._children["step"].forward([input, self._fed(state)])
         new = map_table(np.array, [new] if self._is_single else new)
         if flags is not None:
@@ -138,8 +138,8 @@ class Recurrence(CompositeRecurrent):
         total = add_tables(self.gradient_of(record["after"], grad_output), grad_state)
         flags, held = record["flags"], None
         if flags is not None:
-            held = map_table(lambda g: _only(g, flags & masking.HOLD), total)
-            total = map_table(lambda g: _only(g, (flags & masking.PADDING) == 0), total)
+            held = map_table(lambda g: only_rows(g, flags & masking.HOLD), total)
+            total = map_table(lambda g: only_rows(g, (flags & masking.PADDING) == 0), total)
         fed = [record["input"], self._fed(record["state"])]
         grad_input, grad_fed = self._children["step"].update_grad_input(fed, self._fed(total))
         record["total"], record["memory"] = self._fed(total), self._children_memory()
@@ -237,24 +237,10 @@ def _first_size(size: Any) -> tuple[int, ...]:
     return size if isinstance(size, tuple) else _first_size(size[0])
 
 
-def _rows_like(flags: Any, array: Any) -> Any:
-    return flags.reshape(-1, *(1,) * (array.ndim - 1))
-
-
-def _without(input: Any, padding: Any) -> Any:
-    """Return the input with zeros in rows of padding."""
-    return map_table(lambda leaf: np.where(_rows_like(padding, leaf) != 0, leaf.dtype.type(0), leaf), input)
-
-
 def _held(array: Any, old: Any, flags: Any) -> Any:
     """Return a new state in which rows of padding are zero, or what they were."""
-    padded = np.where(_rows_like(flags & masking.HOLD, array) != 0, old, array.dtype.type(0))
-    return np.where(_rows_like(flags & masking.PADDING, array) != 0, padded, array)
-
-
-def _only(gradient: Any, rows: Any) -> Any:
-    """Return a gradient with zeros outside of some rows."""
-    return np.where(_rows_like(rows, gradient) != 0, gradient, gradient.dtype.type(0))
+    padded = np.where(rows_like(flags & masking.HOLD, array) != 0, old, array.dtype.type(0))
+    return np.where(rows_like(flags & masking.PADDING, array) != 0, padded, array)
 
 
 class LookupRNN(Recurrence):

@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 
 from numrnn.errors import complaint
+from numrnn.kernels.cpu import masking
 from numrnn.layers import Add, CAddTable, Sigmoid
 from numrnn.module import Module
-from numrnn.recurrent.composite import CompositeRecurrent
+from numrnn.recurrent.composite import CompositeRecurrent, only_rows, rows_like, without_padding
 from numrnn.recurrent.lowering import LoweredRecurrence, has_equations, lowered
 from numrnn.table import Array, add_tables, leaves, length_of, map_table, stack_steps, step_of
 
@@ -69,7 +70,29 @@ class Recurrent(CompositeRecurrent):
 
     def forward_step(self, input: Any, state: Any) -> tuple[Any, list[Any], Any]:
         """Return (output, state, record) of one step."""
-        return self._recur(state, self._children["input"].forward(input), self._starting_rows)
+        flags = None if self._flags is None else self.flags_for(_rows_of(input), 1)
+        if flags is None:
+            return self._recur(state, self._children["input"].forward(input), self._starting_rows)
+        return self._masked_step(without_padding(input, flags[0] & masking.PADDING), state, flags[0])
+
+    def _masked_step(self, input: Any, state: Any, flags: Array) -> tuple[Any, list[Any], Any]:
+        """Make a step with padding, and with rows that begin anew. Padding puts off the beginning of a row."""
+        if (flags & masking.RESET).any() and state is not None:
+            self._forget_own_rows(np.flatnonzero(flags & masking.RESET))
+            state = self._state
+        pending = np.zeros(len(flags), bool)
+        pending[slice(None) if state is None else self._starting_rows] = (
+            state is None or self._starting_rows is not None
+        )
+        output, after, record = self._recur(state, self._children["input"].forward(input), self._starting_rows)
+        padding = flags & masking.PADDING
+        held = (flags & masking.HOLD) * ~pending
+        kept = np.where(rows_like(held, after[0]) != 0, 0 if state is None else state[0], after[0].dtype.type(0))
+        after = [np.where(rows_like(padding, after[0]) != 0, kept, after[0])]
+        waiting = np.flatnonzero((padding != 0) & (pending | (flags & masking.ZERO != 0)))
+        self._starting_rows = waiting.astype(np.intp) if waiting.size else None
+        record |= {"after": after, "input": input, "padding": padding, "held": held}
+        return np.array(after[0]), after, record
 
     def _recur(self, state: Any, mapped: Any, starting: Array | None) -> tuple[Any, list[Any], Any]:
         """Make a step from what the input module gave."""
@@ -92,7 +115,7 @@ class Recurrent(CompositeRecurrent):
         """Return the gradients of the input and of the state before one step."""
         self._check_stepped(record)
         grad_mapped, grad_before = self._recur_back(record, grad_output, grad_state)
-        grad_input = self._children["input"].update_grad_input(input, grad_mapped)
+        grad_input = self._children["input"].update_grad_input(record.get("input", input), grad_mapped)
         record["memory"] = self._children_memory()
         return grad_input, grad_before
 
@@ -101,7 +124,10 @@ class Recurrent(CompositeRecurrent):
         start, _, feedback, transfer, merge = self.children()
         self._restore_children_memory(record["memory"])
         mapped, state, starting = record["mapped"], record["state"], record["starting"]
-        total = add_tables(grad_output, grad_state[0] if grad_state else None)
+        total, held = add_tables(grad_output, grad_state[0] if grad_state else None), None
+        if "padding" in record:
+            held = only_rows(total, record["held"]) if record["held"].any() else None
+            total = only_rows(total, record["padding"] == 0)
         grad_merged = transfer.update_grad_input(record["merged"], total)
         grads = {"total": total, "merged": grad_merged, "start": grad_merged, "fed": None}
         grad_before = None
@@ -118,12 +144,12 @@ class Recurrent(CompositeRecurrent):
                 grads["mapped"][starting] = start.update_grad_input(mapped[starting], grads["start"])
             grad_before = feedback.update_grad_input(state[0], grads["fed"])
         record["grads"], record["memory"] = grads, self._children_memory()
-        return grads["mapped"], [grad_before]
+        return grads["mapped"], [add_tables(grad_before, held)]
 
     def accumulate_step(self, record: Any, input: Any, scale: float) -> None:
         """Let the modules add their parameters' gradients of one step."""
         self._accumulate_recurrence(record, scale)
-        self._children["input"].acc_grad_parameters(input, record["grads"]["mapped"], scale)
+        self._children["input"].acc_grad_parameters(record.get("input", input), record["grads"]["mapped"], scale)
 
     def _accumulate_recurrence(self, record: Any, scale: float) -> None:
         start, _, feedback, transfer, merge = self.children()
@@ -151,7 +177,12 @@ class Recurrent(CompositeRecurrent):
     # ---- whole sequences -----------------------------------------------------------------------------------------
 
     def forward_sequence(self, input: Any) -> Any:
-        """Run all steps: the input module at once, the recurrence as a fused loop if it has equations."""
+        """Run all steps: the input module at once, the recurrence as a fused loop if it has equations.
+
+        With masks, all is stepped.
+        """
+        if self._flags is not None:
+            return super().forward_sequence(input)
         self.check_input(step_of(input, 0))
         length, outputs = length_of(input), []
         mapped = self._children["input"].forward_sequence(input)
@@ -220,6 +251,11 @@ class Recurrent(CompositeRecurrent):
         self._children["input"].sequence_acc_grad_parameters(input, self._sequence["grads"], scale)
         self._accumulated += length_of(input)
 
+    def mask_zero(self, n_input_dims: int = 1) -> Recurrent:
+        """Refuse: after padding a row begins with the start module, which only explicit masks can say."""
+        hint = "set_masks and set_zero_mask take explicit masks; Recurrence and the cells have mask_zero"
+        raise ValueError(complaint(self, "mask_zero()", "explicit masks", hint))
+
     # ---- rows that start anew ------------------------------------------------------------------------------------
 
     def check_hidden_state(self, step: int, state: Any) -> None:
@@ -238,3 +274,8 @@ class Recurrent(CompositeRecurrent):
         self._state = map_table(np.array, self._state)
         self._state[0][chosen] = 0
         self._cut(chosen)
+
+
+def _rows_of(input: Any) -> Array:
+    """Return something `(1, batch, ...)` with as many rows as the input."""
+    return leaves(input)[0][np.newaxis]

@@ -34,8 +34,8 @@ class CellSequencer(Sequencer):
 
     def __init__(self, cell: Cell, batch_first: bool = False, mask_zero: bool = False) -> None:
         super().__init__(cell)
-        self.batch_first, self.mask_zero = bool(batch_first), bool(mask_zero)
-        if self.mask_zero:
+        self.batch_first = bool(batch_first)
+        if mask_zero:
             cell.mask_zero()
         self._next_start: list[Any] | None = None  # what was set for the next call
         self._gradient_is_set = False
@@ -115,6 +115,11 @@ class CellSequencer(Sequencer):
         _, x = self._split(input)
         super().acc_grad_parameters(self._turned(x), self._turned(grad_output), scale)
 
+    def mask_zero(self, n_input_dims: int = 1) -> CellSequencer:
+        """Take rows of the input that are all zero for padding; see `AbstractRecurrent.mask_zero`."""
+        self.module.mask_zero(n_input_dims)
+        return self
+
     # ---- states ----------------------------------------------------------------------------------------------------
 
     def get_hidden_state(self, step: int | None = None) -> Any:
@@ -147,7 +152,7 @@ class CellSequencer(Sequencer):
 
     def describe_arguments(self) -> str:
         """Return the sizes and switches."""
-        switches = ", batch_first=True" * self.batch_first + ", mask_zero=True" * self.mask_zero
+        switches = ", batch_first=True" * self.batch_first + ", mask_zero=True" * self.module._zeros_are_padding
         return self.module.describe_arguments() + switches
 
 
@@ -158,8 +163,10 @@ class SeqLSTM(CellSequencer):
     ----------
     input_size, hidden_size : int
         Numbers of features D and H.
-    batch_first, mask_zero : bool
-        See `CellSequencer`.
+    batch_first : bool
+        Whether inputs and outputs are `(batch, time, features)` instead of `(time, batch, features)`.
+    mask_zero : bool
+        Whether rows of the input that are all zero are padding; see `AbstractRecurrent.mask_zero`.
     rng : numpy.random.Generator or int, optional
         See `RecLSTM`.
 
@@ -212,8 +219,10 @@ class SeqLSTMP(CellSequencer):
     ----------
     input_size, hidden_size, output_size : int
         Numbers of features D, H and R. The output, and what the gates see of it, has R features.
-    batch_first, mask_zero : bool
-        See `CellSequencer`.
+    batch_first : bool
+        Whether inputs and outputs are `(batch, time, features)` instead of `(time, batch, features)`.
+    mask_zero : bool
+        Whether rows of the input that are all zero are padding; see `AbstractRecurrent.mask_zero`.
     rng : numpy.random.Generator or int, optional
         See `RecLSTM`.
 
@@ -256,8 +265,10 @@ class SeqGRU(CellSequencer):
     ----------
     input_size, hidden_size : int
         Numbers of features D and H.
-    batch_first, mask_zero : bool
-        See `CellSequencer`.
+    batch_first : bool
+        Whether inputs and outputs are `(batch, time, features)` instead of `(time, batch, features)`.
+    mask_zero : bool
+        Whether rows of the input that are all zero are padding; see `AbstractRecurrent.mask_zero`.
     rng : numpy.random.Generator or int, optional
         See `RecGRU`.
 

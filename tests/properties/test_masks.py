@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 import numrnn as nr
 from numrnn.equations import linear, sigmoid, tanh
-from tests.modules import recurrence
+from tests.modules import recurrence, recurrent
 
 HIDDEN, FEATURES = 3, 2
 
@@ -29,6 +29,7 @@ MAKE = {
     "MuFuRu": lambda: nr.MuFuRu(FEATURES, HIDDEN, ["keep", "replace", "max"]),
     "own cell": lambda: Own(FEATURES, HIDDEN),
     "Recurrence": lambda: recurrence(SIZES, 2),
+    "Recurrent": lambda: recurrent(SIZES),
 }
 SIZES = type("S", (), {"features": FEATURES, "hidden": HIDDEN})
 each_kind = pytest.mark.parametrize("kind", MAKE)
@@ -57,7 +58,10 @@ def stepped_alone(module, x, masks):
             other.forget()
             other.set_hidden_state(0, None)
             output = None
-        if zero[t]:
+        if zero[t] and kind_begins_itself(module):
+            other.forget()
+            output = np.zeros(HIDDEN)
+        elif zero[t]:
             blank = [np.zeros_like(s) for s in blank_state(module)]
             other.forget()
             other.set_hidden_state(0, blank)
@@ -66,6 +70,11 @@ def stepped_alone(module, x, masks):
             output = other.forward(x[t : t + 1].reshape(1, -1))[0]
         outputs.append(np.zeros(HIDDEN) if output is None else output)
     return np.array(outputs)
+
+
+def kind_begins_itself(module):
+    """Whether a row begins with a start module instead of a state of zeros."""
+    return isinstance(module, nr.Recurrent)
 
 
 def blank_state(module):

@@ -137,6 +137,9 @@ class _Text:
             sizes.setdefault(state.size or "", f"states[{k}].shape[2]")
         for group in p.groups:
             sizes.setdefault(group.size, f"pre[{group.index}].shape[2] // {group.columns}")
+        vectors = "grad_vectors" if "grad_vector" in arrays else "vectors"
+        for k, vector in enumerate(self.vectors):
+            sizes.setdefault(vector.size or "", f"{vectors}[{k}].shape[-1]")
         self.add(0, *(f"size_{size} = {text}" for size, text in sizes.items() if size != "input"))
         self.unpack_more(*arrays)
 
@@ -550,7 +553,7 @@ def parameter_order(program: Program) -> list[str]:
         for m in group.maps:
             names += [f"{m.name}_weight_{suffix}" for suffix in m.suffixes]
             names += [f"{m.name}_bias"] if m.bias else []
-    return names + [f"{name}_peephole" for name in program.trace.vectors]
+    return names + list(program.trace.vectors)
 
 
 def _parts(program: Program, maps: Iterable[LinearMap]) -> list[Value]:

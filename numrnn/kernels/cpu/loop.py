@@ -123,7 +123,7 @@ class Weights:
         the products in the loop."""
         self.vectors: Arrays = tuple(np.empty(sizes[v.size or ""], dtype) for v in program.trace.vectors.values())
         for name, vector in zip(program.trace.vectors, self.vectors, strict=True):
-            self._pieces.append((_copy, f"{name}_peephole", (vector,)))
+            self._pieces.append((_copy, name, (vector,)))
 
     def _bias(self, group: Group, row: np.ndarray) -> np.ndarray:
         size = len(row) // group.columns
