@@ -7,10 +7,10 @@ The data set is made here, in the way its authors published it: twelve points th
 stretched, scaled, shifted, put between random bumps, blurred with noise, sheared, and read off at 40 points. With
 `--data-seed 42` these are the 4,000 training and 1,000 test signals of the published package.
 
-Test accuracies in the paper: logistic regression 32 %, a multilayer perceptron 68 %, a GRU 91 %, a convolutional network
-94 %, a person 96 %. Here a GRU reads the signal from both ends, another one reads what it wrote, and the largest value of
-each feature over time goes to the classifier. An eighth of the training signals is set aside to watch the training; the
-test signals are looked at once, after it.
+Test accuracies in the paper: logistic regression 32 %, a multilayer perceptron 68 %, a GRU 91 %, a convolutional
+network 94 %, a person 96 %. Here a GRU reads the signal from both ends, another one reads what it wrote, and the
+largest value of each feature over time goes to the classifier. An eighth of the training signals is set aside to
+watch the training; the test signals are looked at once, after it.
 
 Greydanus and Kobak (2020), Scaling down deep learning with MNIST-1D, https://arxiv.org/abs/2011.14439
 """

@@ -105,7 +105,13 @@ def draw(errors: list[float], probabilities: np.ndarray, path: Path) -> None:
     left.legend()
     shown = probabilities[:30]
     image = right.imshow(
-        shown.T, origin="lower", aspect="auto", cmap="Blues", vmin=0, vmax=1, extent=(0.5, len(shown) + 0.5, 0.5, n_index + 0.5)
+        shown.T,
+        origin="lower",
+        aspect="auto",
+        cmap="Blues",
+        vmin=0,
+        vmax=1,
+        extent=(0.5, len(shown) + 0.5, 0.5, n_index + 0.5),
     )
     right.set(xlabel="step, fed with its own predictions", ylabel="number", title="What it expects next")
     right.set_yticks(range(1, n_index + 1))
@@ -120,7 +126,9 @@ def main() -> None:
     rnn = build(options.n_index, options.hidden, options.rho)
     print(rnn)
     errors = train(rnn, options)
-    print(f"error {errors[0]:.6f} at first, error {errors[-1]:.6f} at last; guessing gives {np.log(options.n_index):.3f}")
+    print(
+        f"error {errors[0]:.6f} at first, error {errors[-1]:.6f} at last; guessing gives {np.log(options.n_index):.3f}"
+    )
 
     probabilities = count(rnn, first=0, steps=100)
     right = (np.arange(100) + 1) % options.n_index  # it was given 0, which stands for the number 1

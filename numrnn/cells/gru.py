@@ -78,6 +78,61 @@ class GRU(Cell):
         return (1 - z) * n + z * h
 
 
+class GRUResetAfter(Cell):
+    r"""Gated recurrent unit, with the reset gate after the product: the form of cuDNN, PyTorch and Keras.
+
+    .. math::
+        (r, z) &= \sigma(W_x x_t + b + W_h h_{t-1}) \\
+        n &= \tanh(W_{xn} x_t + b_n + r (W_{hn} h_{t-1} + u_n)) \\
+        h_t &= (1 - z) n + z h_{t-1}
+
+    The rows of `W_x` and `W_h` are blocks in the order reset, update. No product waits for the reset gate, so that a
+    step has one phase where `GRU` has two.
+
+    Parameters
+    ----------
+    input_size, hidden_size : int
+        Numbers of features D and H. Inputs are `(batch, D)` or `(D,)`, outputs `(batch, H)` or `(H,)`.
+    rho : int
+        See `Cell`.
+    rng : numpy.random.Generator or int, optional
+        See `Cell`.
+
+    Notes
+    -----
+    The parameters of a `torch.nn.GRU` are the same, with blocks in the order reset, update, candidate. Its two biases
+    of a gate act as one, their sum:
+
+    - `gates_weight_x`, `gates_weight_h`: the first 2 H rows of `weight_ih_l0`, `weight_hh_l0`
+    - `gates_bias`: the first 2 H numbers of `bias_ih_l0 + bias_hh_l0`
+    - `candidate_x_weight_x`, `candidate_x_bias`: the last H of `weight_ih_l0`, `bias_ih_l0`
+    - `candidate_h_weight_h`, `candidate_h_bias`: the last H of `weight_hh_l0`, `bias_hh_l0`
+
+    References
+    ----------
+    Cho et al. (2014), Learning phrase representations using RNN encoder-decoder, in the first version of the preprint;
+    the documentation of `torch.nn.GRU`, and that of `cudnnRNNMode_t` in cuDNN.
+
+    Examples
+    --------
+    >>> import numpy as np, numrnn as nr
+    >>> nr.GRUResetAfter(4, 6)(np.zeros((3, 4), "float32")).shape
+    (3, 6)
+    """
+
+    states = ("h",)
+
+    def __init__(self, input_size: int, hidden_size: int | None = None, rho: int = 9999, rng: Any = None) -> None:
+        super().__init__(input_size, hidden_size, rho, rng)
+
+    def equations(self, x, h):
+        """Return the new output."""
+        r, z = linear("gates", x, h, parts=2)
+        n = tanh(linear("candidate_x", x) + sigmoid(r) * linear("candidate_h", h))
+        z = sigmoid(z)
+        return (1 - z) * n + z * h
+
+
 class RecGRU(Cell):
     """Gated recurrent unit, with the reset gate before the product, in one weight. The equations are those of `GRU`.
 

@@ -146,6 +146,50 @@ class FastLSTM(Cell):
         return sigmoid(o) * tanh(c), c
 
 
+class CoupledLSTM(Cell):
+    r"""Long short-term memory that forgets as much as it takes in: one gate is both, :math:`f = 1 - i`.
+
+    .. math::
+        (i, z, o) &= W_x x_t + b + W_h h_{t-1} \\
+        c_t &= (1 - \sigma(i)) c_{t-1} + \sigma(i) \tanh(z) \\
+        h_t &= \sigma(o) \tanh(c_t)
+
+    The rows of the weights are blocks in the order input, candidate, output. There are no peepholes.
+
+    Parameters
+    ----------
+    input_size, hidden_size : int
+        Numbers of features D and H. Inputs are `(batch, D)` or `(D,)`, outputs `(batch, H)` or `(H,)`.
+    rho : int
+        See `Cell`.
+    rng : numpy.random.Generator or int, optional
+        See `Cell`.
+
+    References
+    ----------
+    Greff, Srivastava, Koutník, Steunebrink and Schmidhuber (2017), LSTM: a search space odyssey, the variant CIFG
+    (coupled input and forget gate), here without peepholes.
+
+    Examples
+    --------
+    >>> import numpy as np, numrnn as nr
+    >>> nr.CoupledLSTM(4, 6)(np.zeros((3, 4), "float32")).shape
+    (3, 6)
+    """
+
+    states = ("h", "c")
+
+    def __init__(self, input_size: int, hidden_size: int | None = None, rho: int = 9999, rng: Any = None) -> None:
+        super().__init__(input_size, hidden_size, rho, rng)
+
+    def equations(self, x, h, c):
+        """Return the new output and cell."""
+        i, z, o = linear("gates", x, h, parts=3)
+        i = sigmoid(i)
+        c = (1 - i) * c + i * tanh(z)
+        return sigmoid(o) * tanh(c), c
+
+
 class RecLSTM(Cell):
     r"""Long short-term memory without peepholes, perhaps with a projection of the output, in one weight.
 

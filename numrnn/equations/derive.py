@@ -64,6 +64,7 @@ class Block:
     nodes: list[Value] = field(default_factory=list)  # in the order of computation
     inputs: list[Value] = field(default_factory=list)
     gradients: dict[Value, Value] = field(default_factory=dict)  # of the inputs, from seeds and stored values
+    node_gradients: dict[Value, Value] = field(default_factory=dict)  # of all nodes and inputs
     gradient_nodes: list[Value] = field(default_factory=list)
     gradient_inputs: list[Value] = field(default_factory=list)
 
@@ -197,6 +198,7 @@ class Program:
                         if argument.kind not in ("constant", "mask") and not contribution.is_number(0.0):
                             known = gradients.get(argument)
                             gradients[argument] = contribution if known is None else known + contribution
+            block.node_gradients = gradients
             block.gradients = {v: gradients[v] for v in block.inputs if v in gradients}
             block.gradient_nodes, block.gradient_inputs = _schedule(block.gradients.values(), stored.__contains__)
 

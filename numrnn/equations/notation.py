@@ -5,20 +5,19 @@ Parentheses follow from precedence. Sums that are wider than a line go on in the
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from numrnn.equations.functions import OPERATIONS
 from numrnn.equations.symbols import Value
 
 WIDTH = 100
 """Columns that a formula may take as text."""
 SUM, FRACTION, PRODUCT, FACTOR, ATOM = range(5)
 GREEK = {
-    **{name: chr(code) for code, name in enumerate("alpha beta gamma delta epsilon zeta eta theta".split(), 0x3B1)},
-    **{name: chr(code) for code, name in enumerate("iota kappa lambda mu nu xi".split(), 0x3B9)},
-    **{"pi": "π", "rho": "ρ", "sigma": "σ", "tau": "τ", "phi": "φ", "chi": "χ", "psi": "ψ", "omega": "ω"},
+    unicodedata.name(letter).split()[-1].lower().replace("lamda", "lambda"): letter
+    for letter in "αβγδεζηθικλμνξπρστφχψω"
 }
 
 
@@ -74,6 +73,14 @@ def expression(value: Value, names: dict[Value, Symbol], is_root: bool = False) 
     """Return what computes a value, in terms of the values that have names; of a root, even if it has one."""
     sign, positive = _signed(value, names, is_root)
     return positive if sign > 0 else Expression("sum", (positive,), (-1,))
+
+
+def combined(terms: list[tuple[int, Value]], names: dict[Value, Symbol]) -> Any:
+    """Return the sum of some values with signs."""
+    flat = [pair for sign, term in terms for pair in _terms(term, names, sign)]
+    if len(flat) == 1 and flat[0][0] > 0:
+        return flat[0][1]
+    return Expression("sum", tuple(part for _, part in flat), tuple(sign for sign, _ in flat))
 
 
 def _signed(value: Value, names: dict[Value, Symbol], is_root: bool = False) -> tuple[int, Any]:
@@ -201,7 +208,9 @@ class Text:
         """Return a symbol."""
         below = ",".join(symbol.below)
         below = f"_{below}" if len(below) == 1 else f"_{{{below}}}" if below else ""
-        return f"{'d' if symbol.is_gradient else ''}{GREEK.get(symbol.base, symbol.base)}{below}{chr(39) * symbol.primes}"
+        return (
+            f"{'d' if symbol.is_gradient else ''}{GREEK.get(symbol.base, symbol.base)}{below}{chr(39) * symbol.primes}"
+        )
 
     def number(self, number: float) -> str:
         """Return a number that is not negative."""
@@ -272,7 +281,8 @@ class Latex(Text):
     def _below(self, name: str) -> str:
         if name in GREEK:
             return f"\\{name}"
-        return name if len(name) == 1 or name == "t-1" or name.isdecimal() else rf"\text{{{name.replace('_', r'\_')}}}"
+        escaped = name.replace("_", r"\_")
+        return name if len(name) == 1 or name == "t-1" or name.isdecimal() else rf"\text{{{escaped}}}"
 
     def number(self, number: float) -> str:
         """Return a number that is not negative."""
@@ -313,4 +323,3 @@ class Latex(Text):
 
 
 PLAIN = Text()
-assert {"add", "subtract", "multiply", "divide", "negate", "copy"} <= set(OPERATIONS)

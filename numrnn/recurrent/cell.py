@@ -283,6 +283,23 @@ class Cell(AbstractRecurrent):
 
         return program_text(self.program(), type(self).__name__, self.dtype.name)
 
+    def explain(self, format: str = "text") -> str:
+        """Return the derived program as formulas.
+
+        Parameters
+        ----------
+        format : {"text", "latex"}
+            Plain text, or LaTeX for the inside of an `align` environment.
+
+        Raises
+        ------
+        ValueError
+            If there is no such format.
+        """
+        from numrnn.equations.explain import explain
+
+        return explain(self, format)
+
     def parameters_changed(self) -> None:
         """Drop the packed weights."""
         self._packed, self._stepper = {}, None

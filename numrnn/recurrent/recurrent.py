@@ -84,7 +84,7 @@ class Recurrent(CompositeRecurrent):
         pending[slice(None) if state is None else self._starting_rows] = (
             state is None or self._starting_rows is not None
         )
-        output, after, record = self._recur(state, self._children["input"].forward(input), self._starting_rows)
+        _, after, record = self._recur(state, self._children["input"].forward(input), self._starting_rows)
         padding = flags & masking.PADDING
         held = (flags & masking.HOLD) * ~pending
         kept = np.where(rows_like(held, after[0]) != 0, 0 if state is None else state[0], after[0].dtype.type(0))

@@ -45,7 +45,6 @@ OWN_MEAN = Difference(
 )
 
 
-
 def _without_padding(recording: Recording) -> Recording:
     x, grad = recording.arrays["input"], recording.arrays["grad_output"]
     grad = grad * x.any(1, keepdims=True)
