@@ -10,9 +10,6 @@ from numrnn.kernels.cpu.matmul import add_products_of_transposed, add_rows, narr
 from numrnn.kernels.cpu.sharing import share
 from numrnn.kernels.cpu.threads import run, threads_for
 
-COLUMNS = 1920
-"""Columns of a gradient that are summed up at once."""
-
 
 def multiply(a: np.ndarray, panels: np.ndarray, row: np.ndarray, out: np.ndarray) -> None:
     """Write row + a @ b, for `a` (M, K), `b` (K, J) as panels, `row` (J,) and `out` (M, J)."""
@@ -51,11 +48,7 @@ def _add_outer_products(a, b, scale, out, sums, part, parts, barrier):
     low, high = share(width, part, parts)
     a, last = a.ravel(), (rows - 1) * width
     bs, starts, sizes, outs = (b.ravel(),), ((rows - 1) * columns,), (columns,), (out.ravel(),)
-    for first in range(low, high, COLUMNS):  # both while these columns are in the second cache
-        end = min(high, first + COLUMNS)
-        if sums.size:
-            add_rows(a, last, -width, first, end, rows, scale, sums)
-        add_products_of_transposed(a, last, -width, first, end, rows, bs, starts, sizes, scale, outs)
+    add_products_of_transposed(a, last, -width, low, high, rows, bs, starts, sizes, scale, outs, sums)
 
 
 @njit(**OPTIONS)

@@ -522,6 +522,8 @@ def _accumulate(program: Program) -> list[str]:
             ]
             targets = [f"grad_parameters[{index + k}].ravel()" for k in range(len(rows))]
             index += len(rows)
+            sums = f"grad_parameters[{index}]" if m.bias else f"{targets[0]}[:0]"
+            index += m.bias
             text.add(
                 0,
                 "add_products_of_transposed(",
@@ -529,12 +531,9 @@ def _accumulate(program: Program) -> list[str]:
                 f"    ({', '.join(array for array, _ in rows)},),",
                 f"    ({', '.join(starts)},),",
                 f"    ({', '.join(widths)},), scale,",
-                f"    ({', '.join(targets)},),",
+                f"    ({', '.join(targets)},), {sums},",
                 ")",
             )
-            if m.bias:
-                text.add(0, f"add_rows({source}, low, high, rows, scale, grad_parameters[{index}])")
-                index += 1
     for k, vector in enumerate(text.vectors):
         size = f"size_{vector.size}"
         text.add(0, f"low, high = share({size}, part, parts)")

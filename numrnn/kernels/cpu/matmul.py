@@ -161,74 +161,95 @@ BACK_DEPTH = 256
 
 
 @njit(**OPTIONS)
-def add_products_of_transposed(a, a_start, a_step, low, high, depth, bs, starts, columns, scale, outs):
+def add_products_of_transposed(a, a_start, a_step, low, high, depth, bs, starts, columns, scale, outs, sums):
     """out[i, :] += the sum over k of a[a_start + k * a_step + i] * scale * b[start - k * columns :], low <= i < high.
 
     `bs`, `starts`, `columns` and `outs` are tuples: this is done for each b, which has as many columns as its `out`,
-    and whose rows are taken from `start` backwards. All arrays are flat.
+    and whose rows are taken from `start` backwards. The sums of `a` alone, times `scale`, are added to `sums`, unless
+    it is empty. All arrays are flat.
     """
     lanes = VECTOR_BITS // (8 * a.itemsize)
-    room = np.empty(BACK_DEPTH * TILE_VECTORS * lanes + LINE, a.dtype)
-    panel = room[-room.ctypes.data % LINE // a.itemsize :]
+    width = TILE_VECTORS * lanes
+    size = BACK_DEPTH * width
+    panels = 0
+    for n in range(len(bs)):
+        panels += -(-columns[n] // width)
+    room = np.empty((panels + 1) * size + LINE, a.dtype)
+    room = room[-room.ctypes.data % LINE // a.itemsize :]
     blocks = -(-(high - low) // BACK_ROWS)
     block = -(-(high - low) // (6 * max(1, blocks))) * 6
     tiles = np.empty(BACK_DEPTH * block, a.dtype)
-    for top in range(low, high, max(1, block)):
-        count = min(block, high - top)
-        for first in range(0, depth, BACK_DEPTH):
-            some = min(BACK_DEPTH, depth - first)
+    for first in range(0, depth, BACK_DEPTH):
+        some = min(BACK_DEPTH, depth - first)
+        panel = 0
+        for n in range(len(bs)):
+            of_panel = lanes if columns[n] <= lanes else width
+            _pack_scaled(bs[n], starts[n] - first * columns[n], columns[n], some, scale, room, panel, of_panel)
+            panel += -(-columns[n] // width) * size
+        for top in range(low, high, max(1, block)):
+            count = min(block, high - top)
             begin = a_start + first * a_step + top
+            if sums.size:  # which brings the block to the second cache
+                add_rows(a, begin - top, a_step, top, top + count, some, scale, sums)
             packed = False
+            panel = 0
             for n in range(len(bs)):
-                start, place = starts[n] - first * columns[n], (outs[n], top * columns[n], columns[n])
                 if columns[n] <= lanes:  # one register wide: every number of `a` is used once
-                    _pack_scaled(bs[n], start, columns[n], columns[n], some, scale, panel, lanes)
-                    _add_narrow(a, begin, a_step, count, some, panel, place, columns[n])
+                    _add_narrow(a, begin, a_step, count, some, room, panel, (outs[n], top * columns[n], columns[n]))
+                    panel += size
                     continue
                 if not packed:
                     _pack_tiles(a, begin, a_step, count, some, tiles)
                     packed = True
-                for j in range(0, columns[n], TILE_VECTORS * lanes):
-                    used = min(TILE_VECTORS * lanes, columns[n] - j)
-                    _pack_scaled(bs[n], start + j, columns[n], used, some, scale, panel, TILE_VECTORS * lanes)
-                    _add_wide(tiles, count, some, panel, (outs[n], top * columns[n] + j, columns[n]), used)
+                for j in range(0, columns[n], width):
+                    _add_wide(
+                        tiles, count, some, room, panel, (outs[n], top * columns[n] + j, columns[n]), columns[n] - j
+                    )
+                    panel += size
 
 
 @njit(**OPTIONS)
-def _pack_scaled(b, start, row, used, depth, scale, panel, width):
-    """Copy `used` columns of `depth` rows, which are taken backwards, to a panel."""
+def _pack_scaled(b, start, columns, depth, scale, panels, first, width):
+    """Copy `depth` rows, which are taken backwards, to panels of BACK_DEPTH rows."""
     lanes = VECTOR_BITS // (8 * b.itemsize)
+    padded = -(-columns // width) * width
     for k in range(depth):
-        for c in range(0, width, lanes):
-            store(load(b, start - k * row + c, used - c) * scale, panel, k * width + c, lanes)
+        row = start - k * columns
+        for c in range(0, padded, lanes):
+            target = first + (c // width * BACK_DEPTH + k) * width + c % width
+            store(load(b, row + c, columns - c) * scale, panels, target, lanes)
 
 
 @njit(**OPTIONS)
-def _add_narrow(a, start, step, count, depth, panel, place, used):
+def _add_narrow(a, start, step, count, depth, panels, panel, place):
     """Add a product to an output that is at most one register wide."""
     out, first, row = place
-    factor = panel, 0, 0, depth
+    factor = panels, panel, panel, depth
     whole = count - count % 8
     for i in range(0, whole, 8):
         at = out, first + i * row, row
-        tile(8, 1, 1, (a, start + i, 1, step), factor, at, at, 0, used)
+        tile(8, 1, 1, (a, start + i, 1, step), factor, at, at, 0, row)
     for i in range(whole, count):
         at = out, first + i * row, row
-        tile(1, 1, 1, (a, start + i, 1, step), factor, at, at, 0, used)
+        tile(1, 1, 1, (a, start + i, 1, step), factor, at, at, 0, row)
 
 
 @njit(**OPTIONS)
-def _add_wide(tiles, count, depth, panel, place, used):
+def _add_wide(tiles, count, depth, panels, panel, place, used):
     """Add a product of packed tiles and one panel."""
     out, first, row = place
-    factor = panel, 0, 0, depth
+    size = BACK_DEPTH * TILE_VECTORS * (VECTOR_BITS // (8 * tiles.itemsize))
+    coming = panel + size
     whole = count - count % 6
     for i in range(0, whole, 6):
+        if i >= 6 * TILE_VECTORS:
+            coming = panel
         at = out, first + i * row, row
-        tile(6, 1, TILE_VECTORS, (tiles, i * depth, 1, 6), factor, at, at, 0, used)
+        tile(6, 1, TILE_VECTORS, (tiles, i * depth, 1, 6), (panels, panel, coming, depth), at, at, 0, used)
+        coming += depth * (LINE // tiles.itemsize)
     for i in range(whole, count):
         at = out, first + i * row, row
-        tile(1, 1, TILE_VECTORS, (tiles, i * depth, 1, 1), factor, at, at, 0, used)
+        tile(1, 1, TILE_VECTORS, (tiles, i * depth, 1, 1), (panels, panel, panel, depth), at, at, 0, used)
 
 
 @njit(**OPTIONS)
@@ -250,10 +271,14 @@ def _pack_tiles(a, start, step, count, depth, tiles):
 @njit(**OPTIONS)
 def add_rows(a, start, step, low, high, rows, scale, out):
     """out[j] += the sum over k < rows of scale * a[start + k * step + j], in that order, for low <= j < high."""
-    for k in range(rows):
-        row = start + k * step
-        for j in range(low, high):
-            out[j] += scale * a[row + j]
+    lanes = VECTOR_BITS // (8 * a.itemsize)
+    for first in range(0, rows, 8):
+        last = min(rows, first + 8)
+        for j in range(low, high, lanes):
+            total = load(out, j, high - j)
+            for k in range(first, last):
+                total = total + load(a, start + k * step + j, high - j) * scale
+            store(total, out, j, high - j)
 
 
 @njit(**OPTIONS)
