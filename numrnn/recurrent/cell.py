@@ -323,7 +323,7 @@ class Cell(AbstractRecurrent):
         """Raise an error if a step's input does not fit."""
         self._check(input, (1, 2), f"one step: shape (batch, {self.input_size}) or ({self.input_size},)")
 
-    def _check(self, input: Any, dimensions: tuple[int, int], expects: str) -> None:
+    def _check(self, input: Any, dimensions: tuple[int, int], expects: str, is_anew: bool = False) -> None:
         if not isinstance(input, np.ndarray):
             raise TypeError(complaint(self, describe(input), f"an array: {expects}"))
         if input.dtype != self.dtype:
@@ -332,7 +332,7 @@ class Cell(AbstractRecurrent):
         if input.ndim not in dimensions or input.shape[-1] != self.input_size:
             raise ValueError(complaint(self, describe(input), expects))
         batch_shape = input.shape[dimensions[0] - 1 : -1]
-        if self._state is not None and batch_shape != self._batch_shape:
+        if self._state is not None and not is_anew and batch_shape != self._batch_shape:
             got = f"a batch of shape {batch_shape} in the middle of a sequence"
             expects = f"{self._batch_shape}, as in the steps before"
             raise ValueError(complaint(self, got, expects, "forget() starts a new sequence, of any batch size"))
@@ -390,10 +390,47 @@ class Cell(AbstractRecurrent):
 
     def forward_sequence(self, input: Array) -> Array:
         """Return the outputs of all steps, `(time, batch, H)`, from one fused loop."""
-        self._check(input, (2, 3), f"a sequence: shape (time, batch, {self.input_size}) or (time, {self.input_size})")
+        self._check_sequence(input)
+        return self._run(input)
+
+    def _check_sequence(self, input: Any, is_anew: bool = False) -> None:
+        expects = f"a sequence: shape (time, batch, {self.input_size}) or (time, {self.input_size})"
+        self._check(input, (2, 3), expects, is_anew)
         if len(input) == 0:
             raise ValueError(complaint(self, describe(input), "at least one step"))
-        return self._run(input)
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether no row is treated apart, and nothing is dropped."""
+        return self._flags is None and not self._zeros_are_padding and not self.program().trace.masks
+
+    def forward_plain_sequence(self, input: Array, is_anew: bool) -> Array:
+        """Do as `forward_sequence` does, or as `forget` and it do, and remember all steps, for a cell that `is_plain`.
+
+        If that fails, nothing has changed.
+        """
+        self._check_sequence(input, is_anew)
+        x = _batched(input)
+        began = is_anew or self._state is None
+        state = self._first_state(x[0]) if began else self._state
+        loop, weights, steps = self._loop(), self._packed_weights(again=True), len(x)
+        output = empty((*x.shape[:2], loop.state_widths[0]), self.dtype)
+        records: list[Any] = [None] * steps
+        if self.is_training:
+            tape = loop.forward(weights, x, state, output)
+            records = [(tape, t) for t in range(steps)]
+            state = [array[-1] for array in tape.states]
+        else:
+            for first in range(0, steps, EVALUATE_STEPS):
+                part = slice(first, first + EVALUATE_STEPS)
+                state = [array[-1] for array in loop.forward(weights, x[part], state, output[part]).states]
+        if is_anew:
+            self._clear()
+        if began:
+            self._began_as_learned = self.learns_start_state and self._start_state is None
+        self._batch_shape = input.shape[1:-1]
+        self._advance(records, state, remembered=steps)
+        return output.reshape(*input.shape[:-1], -1)
 
     def _run(self, input: Array) -> Array:
         """Run all steps of `(time, [batch,] D)` and return the outputs."""
@@ -502,15 +539,15 @@ class Cell(AbstractRecurrent):
         tapes = self._tapes(len(input), self._gone_back)
         if tapes is None:
             return super().sequence_grad_input(input, grad_output)
-        grad_input, stop = empty(input.shape, self.dtype), len(input)
+        gradients, stop = [], len(input)
         for tape in tapes:
             part = slice(stop - len(tape), stop)
             self._loop().start_backward(tape)
             gradient, grad_state = self._go_back(tape, input[part], grad_output[part], self._arriving_gradient())
-            grad_input[part] = gradient.reshape(grad_input[part].shape)
+            gradients.append(gradient.reshape(-1, *input.shape[1:]))
             self._went_back(len(tape), grad_state)
             stop = part.start
-        return grad_input
+        return gradients[0] if len(gradients) == 1 else np.concatenate(gradients[::-1])
 
     def sequence_acc_grad_parameters(self, input: Array, grad_output: Array, scale: float = 1.0) -> None:
         """Add the gradients of the parameters of all steps."""

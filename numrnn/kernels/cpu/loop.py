@@ -18,7 +18,7 @@ from numrnn.kernels.cpu.emit import parameter_order
 from numrnn.kernels.cpu.masking import PADDING
 from numrnn.kernels.cpu.matmul import empty_panels, pack_rows, pack_transposed
 from numrnn.kernels.cpu.memory import empty
-from numrnn.kernels.cpu.threads import run, threads_for
+from numrnn.kernels.cpu.threads import get_num_threads, run, threads_for
 
 Arrays = tuple[np.ndarray, ...]
 Parameters = Mapping[str, np.ndarray]
@@ -35,6 +35,9 @@ FEW_ROWS = 4
 STEP_BYTES = 1 << 18
 """Weights times rows, in a step, that are worth a meeting of threads."""
 
+
+LARGE_STEP_BYTES = 6 << 20
+"""Weights of a single step, that take longer to read than it takes to get other threads to work."""
 
 NO_FLAGS = np.zeros((0, 0), np.uint8)
 
@@ -233,7 +236,7 @@ class CellLoop:
 
     def accumulate(self, gradients: Parameters, tape: Tape, x: np.ndarray, scale: float) -> None:
         """Add the gradients of the parameters, row by row in the order of stepping back: last row first."""
-        if (tape.flags & PADDING).any():
+        if tape.flags.size and (tape.flags & PADDING).any():
             x, tape = _without_padding(x, tape)
         steps, batch = x.shape[:2]
         targets = tuple(gradients[name] for name in self._order)
@@ -244,6 +247,10 @@ class CellLoop:
     def _run(self, kernel: Any, arguments: tuple[Any, ...], steps: int, batch: int) -> None:
         parts = threads_for(steps * batch * self._row_work)
         run(kernel, (*arguments, self._shares_channels(batch, parts)), parts)
+
+    def shares_steps(self, batch: int) -> bool:
+        """Whether threads should share single steps, by channels: where most of the time goes to reading weights."""
+        return batch <= FEW_ROWS and self.dtype.itemsize * self._row_work // 2 >= LARGE_STEP_BYTES
 
     def _shares_channels(self, batch: int, parts: int) -> bool:
         """Whether each part of a kernel gets some of the channels, instead of some rows of the batch.
@@ -292,13 +299,18 @@ class Stepper:
         self._rest = (
             *(np.empty((1, batch, width), loop.dtype) for width in (*loop.pre_widths, *loop.kept_widths)),
             *(*rows, *input, *products, *weights.vectors, *masks, NO_FLAGS),
-            *(1, False, 0, 1, np.zeros(1, np.int64)),
+            1,
         )
+        self._alone = False, 0, 1, np.zeros(1, np.int64)
+        self._is_shared = loop.shares_steps(batch)
 
     def __call__(self, x: np.ndarray, state: list[np.ndarray]) -> tuple[np.ndarray, list[np.ndarray]]:
         """Return the output, `(batch, features)`, and the new state."""
         dtype = self._dtype
         output = np.empty(self._output_shape, dtype)
         states = [np.empty(shape, dtype) for shape in self._shapes]
-        self._kernel(x, output, *state, *states, *self._rest)
+        if self._is_shared and (parts := get_num_threads()) > 1:
+            run(self._kernel, (x, output, *state, *states, *self._rest, True), parts)
+        else:
+            self._kernel(x, output, *state, *states, *self._rest, *self._alone)
         return output, [array[1] for array in states]
