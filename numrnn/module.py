@@ -267,16 +267,14 @@ class Module:
     def named_modules(self) -> Iterator[tuple[str, Module]]:
         """Iterate over (name, module), each module once; the name of this one is empty."""
         seen: set[int] = set()
-
-        def walk(prefix: str, module: Module) -> Iterator[tuple[str, Module]]:
-            if id(module) in seen:
-                return
-            seen.add(id(module))
-            yield prefix, module
-            for name, child in module._children.items():
-                yield from walk(f"{prefix}.{name}" if prefix else name, child)
-
-        return walk("", self)
+        coming: list[tuple[str, Module]] = [("", self)]
+        while coming:
+            name, module = coming.pop()
+            if id(module) not in seen:
+                seen.add(id(module))
+                yield name, module
+                inside = [(f"{name}.{key}" if name else key, child) for key, child in module._children.items()]
+                coming += inside[::-1]
 
     def _slots(self) -> Iterator[tuple[str, Module, str]]:
         """Iterate over (full name, owner, its name there) of all parameters."""

@@ -18,7 +18,7 @@ from numrnn.kernels.cpu.cache import njit
 from numrnn.kernels.cpu.machine import OPTIONS, VECTOR_BITS, VECTOR_REGISTERS
 from numrnn.kernels.cpu.memory import LINE, aligned
 from numrnn.kernels.cpu.tile import tile
-from numrnn.kernels.cpu.vector import load, store, transpose
+from numrnn.kernels.cpu.vector import add_to, load, store, transpose, transpose_part
 
 DEPTH = 1024
 ROWS = 120
@@ -152,6 +152,81 @@ narrow_product = _make_product(1, 1)
 """The product for panels of one register."""
 
 
+PACKED_DEPTH = 256
+"""Terms of a product whose right factor is packed as it goes: a part of a panel that stays in the first caches."""
+
+
+def _make_packing_product(vectors):
+    highest = min(8, (VECTOR_REGISTERS - vectors - 1) // vectors)
+    h0, h1, h2, h3 = highest, min(4, highest), min(2, highest), 1
+
+    @njit(**OPTIONS)
+    def product(a, start, rows, depth, b, is_transposed, low, high, row, out, out_start, columns):
+        """out = row + a @ b for `rows` rows, and the panels from `low` to `high` of b, packed one after the other.
+
+        All arrays are flat; `b` is (depth, columns), or (columns, depth) if it is to be transposed.
+        """
+        lanes = VECTOR_BITS // (8 * a.itemsize)
+        width = vectors * lanes
+        room = np.empty(min(depth, PACKED_DEPTH) * width + LINE, a.dtype)
+        panel = room[-room.ctypes.data % LINE // a.itemsize :]
+        for p in range(low, high):
+            j = p * width
+            used = min(width, columns - j)
+            for first in range(0, max(1, depth), PACKED_DEPTH):
+                some = min(PACKED_DEPTH, depth - first)
+                if is_transposed:
+                    _pack_part_transposed(b, j * depth + first, depth, used, some, panel, width)
+                else:
+                    _pack_part(b, first * columns + j, columns, used, some, panel, width)
+                init, init_start, init_row = (row, j, 0) if first == 0 else (out, out_start + j, columns)
+                factor = panel, 0, 0, some
+                i = 0
+                while i < rows:
+                    left = a, start + i * depth + first, depth, 1
+                    old, new = (init, init_start + i * init_row, init_row), (out, out_start + i * columns + j, columns)
+                    rest = rows - i
+                    if rest >= h0:
+                        tile(h0, 1, vectors, left, factor, old, new, 0, used)
+                        i += h0
+                    elif rest >= h1:
+                        tile(h1, 1, vectors, left, factor, old, new, 0, used)
+                        i += h1
+                    elif rest >= h2:
+                        tile(h2, 1, vectors, left, factor, old, new, 0, used)
+                        i += h2
+                    else:
+                        tile(h3, 1, vectors, left, factor, old, new, 0, used)
+                        i += h3
+
+    return product
+
+
+@njit(**OPTIONS)
+def _pack_part(b, start, row, used, depth, panel, width):
+    """Copy `used` columns of `depth` rows to a panel."""
+    lanes = VECTOR_BITS // (8 * b.itemsize)
+    for k in range(depth):
+        for c in range(0, used, lanes):
+            store(load(b, start + k * row + c, used - c), panel, k * width + c, lanes)
+
+
+@njit(**OPTIONS)
+def _pack_part_transposed(b, start, row, used, depth, panel, width):
+    """Copy `used` rows of `depth` columns to a panel, as its columns."""
+    lanes = VECTOR_BITS // (8 * b.itemsize)
+    for c in range(0, used, lanes):
+        for k in range(0, depth, lanes):
+            source, target = start + c * row + k, k * width + c
+            if used - c >= lanes and depth - k >= lanes:
+                transpose(b, source, row, panel, target, width)
+            else:
+                transpose_part(b, source, row, used - c, depth - k, panel, target, width)
+
+
+packing_product, narrow_packing_product = _make_packing_product(TILE_VECTORS), _make_packing_product(1)
+
+
 CHANNELS = tuple(vectors_of_part(max(1, parts)) for parts in range(MOST_PARTS + 1))
 """Vectors of each part in a panel, by the number of parts."""
 
@@ -181,9 +256,13 @@ def add_products_of_transposed(a, a_start, a_step, low, high, depth, bs, starts,
             packed = False
             for n in range(len(bs)):
                 start, place = starts[n] - first * columns[n], (outs[n], top * columns[n], columns[n])
-                if columns[n] <= lanes:  # one register wide: every number of `a` is used once
+                if columns[n] <= lanes:  # fewer columns than a register holds: the other factor fills it
                     _pack_scaled(bs[n], start, columns[n], columns[n], some, scale, panel, lanes)
                     _add_narrow(a, begin, a_step, count, some, panel, place, columns[n])
+                    continue
+                if columns[n] <= TILE_VECTORS * lanes:  # one panel: every number of `a` is used once
+                    _pack_scaled(bs[n], start, columns[n], columns[n], some, scale, panel, TILE_VECTORS * lanes)
+                    _add_panel(a, begin, a_step, count, some, panel, place, columns[n])
                     continue
                 if not packed:
                     _pack_tiles(a, begin, a_step, count, some, tiles)
@@ -203,18 +282,59 @@ def _pack_scaled(b, start, row, used, depth, scale, panel, width):
             store(load(b, start - k * row + c, used - c) * scale, panel, k * width + c, lanes)
 
 
+def _make_add_narrow():
+    highest = min(6, (VECTOR_REGISTERS - TILE_VECTORS - 1) // TILE_VECTORS)
+    h0, h1, h2 = highest, min(2, highest), 1
+
+    @njit(**OPTIONS)
+    def add_narrow(a, start, step, count, depth, panel, place, used):
+        """Add a product to an output that is at most one register wide, made as its transpose."""
+        out, first, row = place
+        lanes = VECTOR_BITS // (8 * a.itemsize)
+        width = TILE_VECTORS * lanes
+        room = np.empty((depth + lanes) * width + LINE, a.dtype)
+        factor = room[-room.ctypes.data % LINE // a.itemsize :]
+        sums = factor[depth * width :]
+        for i in range(0, count, width):
+            some = min(width, count - i)
+            for k in range(depth):
+                for c in range(0, some, lanes):
+                    store(load(a, start + k * step + i + c, some - c), factor, k * width + c, lanes)
+            for c in range(0, some, lanes):
+                transpose_part(out, first + (i + c) * row, row, some - c, used, sums, c, width)
+            j = 0
+            while j < used:
+                left, at, rest = (panel, j, 1, lanes), (sums, j * width, width), used - j
+                if rest >= h0:
+                    tile(h0, 1, TILE_VECTORS, left, (factor, 0, 0, depth), at, at, 0, width)
+                    j += h0
+                elif rest >= h1:
+                    tile(h1, 1, TILE_VECTORS, left, (factor, 0, 0, depth), at, at, 0, width)
+                    j += h1
+                else:
+                    tile(h2, 1, TILE_VECTORS, left, (factor, 0, 0, depth), at, at, 0, width)
+                    j += h2
+            for c in range(0, some, lanes):
+                transpose_part(sums, c, width, used, some - c, out, first + (i + c) * row, row)
+
+    return add_narrow
+
+
+_add_narrow = _make_add_narrow()
+
+
 @njit(**OPTIONS)
-def _add_narrow(a, start, step, count, depth, panel, place, used):
-    """Add a product to an output that is at most one register wide."""
+def _add_panel(a, start, step, count, depth, panel, place, used):
+    """Add a product to an output that is at most one panel wide."""
     out, first, row = place
     factor = panel, 0, 0, depth
-    whole = count - count % 8
-    for i in range(0, whole, 8):
+    whole = count - count % 6
+    for i in range(0, whole, 6):
         at = out, first + i * row, row
-        tile(8, 1, 1, (a, start + i, 1, step), factor, at, at, 0, used)
+        tile(6, 1, TILE_VECTORS, (a, start + i, 1, step), factor, at, at, 0, used)
     for i in range(whole, count):
         at = out, first + i * row, row
-        tile(1, 1, 1, (a, start + i, 1, step), factor, at, at, 0, used)
+        tile(1, 1, TILE_VECTORS, (a, start + i, 1, step), factor, at, at, 0, used)
 
 
 @njit(**OPTIONS)
@@ -250,10 +370,11 @@ def _pack_tiles(a, start, step, count, depth, tiles):
 @njit(**OPTIONS)
 def add_rows(a, start, step, low, high, rows, scale, out):
     """out[j] += the sum over k < rows of scale * a[start + k * step + j], in that order, for low <= j < high."""
+    lanes = VECTOR_BITS // (8 * a.itemsize)
     for k in range(rows):
         row = start + k * step
-        for j in range(low, high):
-            out[j] += scale * a[row + j]
+        for j in range(low, high, lanes):
+            add_to(load(a, row + j, high - j) * scale, out, j, high - j)
 
 
 @njit(**OPTIONS)
