@@ -98,6 +98,10 @@ class Linear(Module):
         sums = self.grad_bias if self.has_bias else np.empty(0, rows.dtype)
         add_outer_products(rows, compact(input).reshape(-1, self.input_size), scale, self.grad_weight, sums)
 
+    def as_equations(self, recorder: Any, input: Any) -> Any:
+        """Return a linear map."""
+        return recorder.linear(self, input, "weight", "bias" if self.has_bias else None)
+
     def describe_arguments(self) -> str:
         """Return the sizes."""
         return f"{self.input_size} -> {self.output_size}"

@@ -145,7 +145,7 @@ def test_parts_and_ranges_of_panels_change_no_bit(dtype, rows, depth, size, data
 
 @each_dtype
 @settings(deadline=None, max_examples=40)
-@given(rows=sizes, depth=depths, columns=sizes, threads=st.integers(1, 3))
+@given(rows=sizes, depth=depths.map(lambda depth: max(1, depth)), columns=sizes, threads=st.integers(1, 3))
 @example(rows=130, depth=DEPTH, columns=3, threads=1)  # too many rows to pack on the way
 def test_packing_on_the_way_and_threads_change_no_bit(dtype, rows, depth, columns, threads):
     a, b, bias = normal((rows, depth), dtype), normal((depth, columns), dtype), normal((columns,), dtype)
