@@ -29,6 +29,10 @@ from numrnn.table import is_table, leaves, length_of, map_table, signature, step
 FLOATS = (np.dtype("float32"), np.dtype("float64"))
 
 
+class NoEquations(Exception):
+    """What a module computes cannot be written as equations of a cell."""
+
+
 class Module:
     """Base class of everything that has a `forward` and a `backward`.
 
@@ -100,6 +104,25 @@ class Module:
 
     def acc_grad_parameters(self, input: Any, grad_output: Any, scale: float = 1.0) -> None:
         """Add `scale` times the gradients of the parameters to theirs. Subclasses with parameters write this."""
+
+    def as_equations(self, recorder: Any, input: Any) -> Any:
+        """Return the output for symbols: what a recurrence is made of is fused if it can be written as equations.
+
+        Subclasses may write this; see `recurrent.lowering`. A module that has no equations is stepped.
+
+        Parameters
+        ----------
+        recorder : numrnn.recurrent.lowering.Recorder
+            Makes linear maps, and symbols of parameters.
+        input : Symbol, or table of them
+            The input of one step.
+
+        Raises
+        ------
+        NoEquations
+            If the module has none, or not for this input.
+        """
+        raise NoEquations(f"{self!r} has no equations")
 
     def __call__(self, input: Any) -> Any:
         """Return `forward(input)`; or, given a node of a graph (or a table of nodes), a new node."""
@@ -267,16 +290,14 @@ class Module:
     def named_modules(self) -> Iterator[tuple[str, Module]]:
         """Iterate over (name, module), each module once; the name of this one is empty."""
         seen: set[int] = set()
-
-        def walk(prefix: str, module: Module) -> Iterator[tuple[str, Module]]:
-            if id(module) in seen:
-                return
-            seen.add(id(module))
-            yield prefix, module
-            for name, child in module._children.items():
-                yield from walk(f"{prefix}.{name}" if prefix else name, child)
-
-        return walk("", self)
+        coming: list[tuple[str, Module]] = [("", self)]
+        while coming:
+            name, module = coming.pop()
+            if id(module) not in seen:
+                seen.add(id(module))
+                yield name, module
+                inside = [(f"{name}.{key}" if name else key, child) for key, child in module._children.items()]
+                coming += inside[::-1]
 
     def _slots(self) -> Iterator[tuple[str, Module, str]]:
         """Iterate over (full name, owner, its name there) of all parameters."""

@@ -84,12 +84,16 @@ class Program:
         Values with an array of their own on the tape.
     kept_in_group : dict
         Stored values that take the place of a linear map's result nobody needs any more: value to that result.
+    given_out : int
+        How many of the states, the first ones, receive gradients from outside at every step.
     work : list of Value
         Values whose gradient is gathered from several places within a step.
     """
 
-    def __init__(self, trace: Trace, input: Value, states: list[Value], outputs: list[Value]) -> None:
-        self.trace, self.input, self.states = trace, input, states
+    def __init__(
+        self, trace: Trace, input: Value, states: list[Value], outputs: list[Value], given_out: int = 1
+    ) -> None:
+        self.trace, self.input, self.states, self.given_out = trace, input, states, given_out
         self.outputs = self._as_outputs(outputs)
         self._levels: dict[Value, int] = {}
         self.groups = self._make_groups()

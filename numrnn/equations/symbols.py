@@ -183,7 +183,7 @@ def _simplified(name: str, values: list[Value]) -> Value | None:
                 return other
             if value.kind == "operation" and value.name == "negate":
                 return other - value.arguments[0]
-    if name == "subtract" and values[1].is_number(0.0):
+    if (name == "subtract" and values[1].is_number(0.0)) or (name == "divide" and values[1].is_number(1.0)):
         return values[0]
     if name == "negate" and values[0].kind == "operation" and values[0].name == "negate":
         return values[0].arguments[0]

@@ -88,6 +88,11 @@ class Add(_Weighted):
         """Add up the gradient's rows."""
         self._add_to_gradient(grad_output, scale)
 
+    def as_equations(self, recorder: Any, input: Any) -> Any:
+        """Add the parameter."""
+        symbol = recorder.symbol(input)
+        return symbol + recorder.vector(self, "bias", symbol)
+
 
 class CMul(_Weighted):
     """Multiply the last axes with learned weights, one for each element.
@@ -121,6 +126,11 @@ class CMul(_Weighted):
     def acc_grad_parameters(self, input: np.ndarray, grad_output: np.ndarray, scale: float = 1.0) -> None:
         """Add up the rows of gradient times input."""
         self._add_to_gradient(grad_output * input, scale)
+
+    def as_equations(self, recorder: Any, input: Any) -> Any:
+        """Multiply with the parameter."""
+        symbol = recorder.symbol(input)
+        return symbol * recorder.vector(self, "weight", symbol)
 
 
 class Mul(CMul):
@@ -248,6 +258,10 @@ class AddConstant(_Constant):
         """Copy the gradient."""
         return np.array(grad_output)
 
+    def as_equations(self, recorder: Any, input: Any) -> Any:
+        """Add."""
+        return recorder.symbol(input) + self.constant
+
     def describe_arguments(self) -> str:
         """Return the constant."""
         return f"{self.constant}"
@@ -279,6 +293,10 @@ class MulConstant(_Constant):
     def update_grad_input(self, input: np.ndarray, grad_output: np.ndarray) -> np.ndarray:
         """Multiply the gradient, too."""
         return np.asarray(grad_output * input.dtype.type(self.constant))
+
+    def as_equations(self, recorder: Any, input: Any) -> Any:
+        """Multiply."""
+        return recorder.symbol(input) * self.constant
 
     def describe_arguments(self) -> str:
         """Return the constant."""
@@ -314,6 +332,11 @@ class SAdd(_Constant):
     def update_grad_input(self, input: np.ndarray, grad_output: np.ndarray) -> np.ndarray:
         """Copy the gradient, or negate it."""
         return np.asarray(np.negative(grad_output)) if self.negate else np.array(grad_output)
+
+    def as_equations(self, recorder: Any, input: Any) -> Any:
+        """Add, and negate."""
+        total = recorder.symbol(input) + self.addend
+        return -total if self.negate else total
 
     def describe_arguments(self) -> str:
         """Return the arguments."""

@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 
 from numrnn.errors import complaint, describe
-from numrnn.kernels.cpu.affine import add_outer_products, multiply
-from numrnn.kernels.cpu.matmul import pack
+from numrnn.kernels.cpu.affine import add_outer_products, affine
 from numrnn.kernels.cpu.memory import empty
 from numrnn.layers.arrays import check_float_array, compact, is_size
 from numrnn.module import Module
@@ -82,14 +81,14 @@ class Linear(Module):
         rows = compact(input).reshape(-1, self.input_size)
         output = empty((len(rows), self.output_size), self.weight.dtype)
         bias = self.bias if self.has_bias else np.zeros(self.output_size, self.weight.dtype)
-        multiply(rows, pack(self.weight, transposed=True), bias, output)
+        affine(rows, self.weight, bias, output, is_transposed=True)
         return output.reshape(*input.shape[:-1], self.output_size)
 
     def update_grad_input(self, input: np.ndarray, grad_output: np.ndarray) -> np.ndarray:
         """Return the gradient times W."""
         rows = compact(grad_output).reshape(-1, self.output_size)
         grad_input = empty((len(rows), self.input_size), self.weight.dtype)
-        multiply(rows, pack(self.weight), np.zeros(self.input_size, self.weight.dtype), grad_input)
+        affine(rows, self.weight, np.zeros(self.input_size, self.weight.dtype), grad_input)
         return grad_input.reshape(input.shape)
 
     def acc_grad_parameters(self, input: np.ndarray, grad_output: np.ndarray, scale: float = 1.0) -> None:
@@ -98,6 +97,10 @@ class Linear(Module):
         scale = rows.dtype.type(scale)
         sums = self.grad_bias if self.has_bias else np.empty(0, rows.dtype)
         add_outer_products(rows, compact(input).reshape(-1, self.input_size), scale, self.grad_weight, sums)
+
+    def as_equations(self, recorder: Any, input: Any) -> Any:
+        """Return a linear map."""
+        return recorder.linear(self, input, "weight", "bias" if self.has_bias else None)
 
     def describe_arguments(self) -> str:
         """Return the sizes."""

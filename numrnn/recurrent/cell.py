@@ -12,14 +12,11 @@ from numrnn.equations.derive import Program
 from numrnn.equations.symbols import Trace, Value
 from numrnn.errors import complaint, describe
 from numrnn.kernels.cpu import masking
-from numrnn.kernels.cpu.loop import CellLoop, Stepper, Tape, Weights
+from numrnn.kernels.cpu.loop import EVALUATE_STEPS, CellLoop, Stepper, Tape, Weights, with_batch
 from numrnn.kernels.cpu.memory import empty
 from numrnn.random import generator
 from numrnn.recurrent.abstract_recurrent import AbstractRecurrent
 from numrnn.table import Array, is_table
-
-EVALUATE_STEPS = 64
-"""Steps of a sequence that are computed at once in evaluate mode: this bounds the memory of a long one."""
 
 
 @dataclass(frozen=True)
@@ -410,7 +407,7 @@ class Cell(AbstractRecurrent):
         If that fails, nothing has changed.
         """
         self._check_sequence(input, is_anew)
-        x = _batched(input)
+        x = with_batch(input)
         began = is_anew or self._state is None
         state = self._first_state(x[0]) if began else self._state
         loop, weights, steps = self._loop(), self._packed_weights(again=True), len(x)
@@ -434,7 +431,7 @@ class Cell(AbstractRecurrent):
 
     def _run(self, input: Array) -> Array:
         """Run all steps of `(time, [batch,] D)` and return the outputs."""
-        x = _batched(input)
+        x = with_batch(input)
         flags = self.flags_for(x, len(x))
         # the last thing that may be refused
         fresh = self._first_state(x[0]) if self._state is None or flags is not None else None
@@ -498,9 +495,9 @@ class Cell(AbstractRecurrent):
         """Return the gradient of the input and of the state before all steps of a tape."""
         for array, gradient in zip(tape.grad_states, grad_state or [0] * len(self.states), strict=True):
             array[-1] = gradient
-        x = _batched(input)
+        x = with_batch(input)
         weights = self._packed_weights(backward=True, again=self._gone_back == 0)
-        grad_x = self._loop().backward(weights, tape, x, _batched(grad_output))
+        grad_x = self._loop().backward(weights, tape, x, with_batch(grad_output))
         first = [array[0] for array in tape.grad_states]
         return grad_x.reshape(input.shape[1:] if len(tape) == 1 else input.shape), first
 
@@ -511,7 +508,7 @@ class Cell(AbstractRecurrent):
 
     def _accumulate_tape(self, tape: Tape, input: Array, scale: float) -> None:
         parts = self._parts(self._gradients)
-        self._loop().accumulate(parts, tape, _batched(input), scale)
+        self._loop().accumulate(parts, tape, with_batch(input), scale)
         self._put_back(parts, self._gradients)
         self._accumulate_starts(tape, self.step - self._accumulated - len(tape), scale)
 
@@ -600,10 +597,3 @@ class Cell(AbstractRecurrent):
     def describe_arguments(self) -> str:
         """Return the sizes."""
         return f"{self.input_size} -> {self.hidden_size}" + (f", p={self.p}" if self.p else "")
-
-
-def _batched(sequence: Array) -> Array:
-    """Return `(time, [batch,] features)` with a batch axis, contiguous and writeable: what kernels take."""
-    array = sequence if sequence.ndim == 3 else sequence[:, np.newaxis]
-    flags = array.flags
-    return array if flags.c_contiguous and flags.writeable else np.array(array, order="C")

@@ -6,9 +6,49 @@ import numpy as np
 
 from numrnn.kernels.cpu.cache import njit
 from numrnn.kernels.cpu.machine import OPTIONS, VECTOR_BITS
-from numrnn.kernels.cpu.matmul import add_products_of_transposed, add_rows, narrow_product, product1
+from numrnn.kernels.cpu.matmul import (
+    DEPTH,
+    ROWS,
+    TILE_VECTORS,
+    add_products_of_transposed,
+    add_rows,
+    narrow_packing_product,
+    narrow_product,
+    pack,
+    packing_product,
+    product1,
+)
 from numrnn.kernels.cpu.sharing import share
 from numrnn.kernels.cpu.threads import run, threads_for
+
+
+def affine(a: np.ndarray, b: np.ndarray, row: np.ndarray, out: np.ndarray, is_transposed: bool = False) -> None:
+    """Write row + a @ b, for `a` (M, K), `b` (K, J), `row` (J,) and `out` (M, J); or row + a @ b.T, for `b` (J, K).
+
+    As long as `a` stays in the cache, each panel of `b` is packed just before it is used, which saves a way to the
+    farther caches and back.
+    """
+    if len(a) * min(DEPTH, a.shape[1]) > ROWS * DEPTH:
+        multiply(a, pack(b, is_transposed), row, out)
+    else:
+        run(_affine, (a, b, row, out, is_transposed), threads_for(2 * a.size * out.shape[1]))
+
+
+@njit(**OPTIONS)
+def _affine(a, b, row, out, is_transposed, part, parts, barrier):
+    (rows, depth), columns = a.shape, out.shape[1]
+    lanes = VECTOR_BITS // (8 * a.itemsize)
+    count = -(-columns // (lanes if columns <= lanes else TILE_VECTORS * lanes))
+    low, high, first, last = 0, rows, 0, count
+    if rows >= count:
+        low, high = share(rows, part, parts)
+    else:
+        first, last = share(count, part, parts)
+    a, b, out, start, out_start = a.ravel(), b.ravel(), out.ravel(), low * depth, low * columns
+    if columns <= lanes:
+        narrow_packing_product(a, start, high - low, depth, b, is_transposed, first, last, row, out, out_start, columns)
+    else:
+        packing_product(a, start, high - low, depth, b, is_transposed, first, last, row, out, out_start, columns)
 
 
 def multiply(a: np.ndarray, panels: np.ndarray, row: np.ndarray, out: np.ndarray) -> None:

@@ -246,8 +246,8 @@ class _Text:
             self.row_call(3, "copy_row", (f"held{k}", "n", size), (f"grad_state{k}", "row + batch", size))
             self.at_step(3, "if flags[row] & HOLD:")
             self.row_call(4, "copy_row", (f"held{k}", "n", size), before)
-            if k == 0:
-                self.row_call(4, "add_row", ("grad_output", "row", size), before)
+            if k < p.given_out:
+                self.row_call(4, "add_row", (_grad_output(p, k), "row", size), before)
             self.at_step(3, "else:")
             self.row_call(4, "fill_row", before)
 
@@ -394,7 +394,9 @@ def _gradient_rows_of(program: Program, value: Value) -> tuple[str, str]:
 def _backward(program: Program) -> list[str]:
     text = _Text(program, depth=1)
     text.add(0, "grad_pre, grad_states, grad_vectors, work, held = gradients")
-    text.unpack("x", "pre", "state", "kept", "grad_pre", "grad_state", "grad_vector", "work", "grad_x", "grad_output")
+    text.unpack("x", "pre", "state", "kept", "grad_pre", "grad_state", "grad_vector", "work", "grad_x")
+    outside = [f"grad_output[{k}]" for k in range(program.given_out)] if program.given_out > 1 else ["grad_output"]
+    text.add(0, *(f"{_grad_output(program, k)} = {array}.ravel()" for k, array in enumerate(outside)))
     text.unpack_more("mask", "held")
     text.add(0, "zeros, inputs, panels = weights", "flags = flags.ravel()")
     text.add(0, *(f"vector{k} = vectors[{k}]" for k in range(len(text.vectors))))
@@ -496,9 +498,16 @@ def _gradient_load(text: _Text, value: Value) -> str:
         return f"load({text.place(value)}, width)"
     target = value.arguments[0]
     gradient = f"load({text.gradient_place(target)}, width)"
-    if target is text.program.outputs[0]:
-        return f"{gradient} + load(grad_output, row * size_{target.size} + j, width)"
+    given_out = text.program.outputs[: text.program.given_out]
+    if target in given_out:
+        array = _grad_output(text.program, given_out.index(target))
+        return f"{gradient} + load({array}, row * size_{target.size} + j, width)"
     return gradient
+
+
+def _grad_output(program: Program, k: int) -> str:
+    """Return the name of the gradient that state k receives from outside; a tuple of such if there are several."""
+    return "grad_output" if program.given_out == 1 else f"grad_output{k}"
 
 
 def _accumulate(program: Program) -> list[str]:

@@ -39,7 +39,17 @@ STEP_BYTES = 1 << 18
 LARGE_STEP_BYTES = 6 << 20
 """Weights of a single step, that take longer to read than it takes to get other threads to work."""
 
+EVALUATE_STEPS = 64
+"""Steps of a sequence that are computed at once in evaluate mode: this bounds the memory of a long one."""
+
 NO_FLAGS = np.zeros((0, 0), np.uint8)
+
+
+def with_batch(sequence: np.ndarray) -> np.ndarray:
+    """Return `(time, [batch,] features)` with a batch axis, contiguous and writeable: what kernels take."""
+    array = sequence if sequence.ndim == 3 else sequence[:, np.newaxis]
+    flags = array.flags
+    return array if flags.c_contiguous and flags.writeable else np.array(array, order="C")
 
 
 @dataclass

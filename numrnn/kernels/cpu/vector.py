@@ -306,26 +306,47 @@ def store(typing_context, value, array, start, width):
 @intrinsic
 def transpose(typing_context, source, start, row, target, target_start, target_row):
     """target[r, c] = source[c, r], for a square as wide as a vector; rows are `row` and `target_row` apart."""
+    index = types.intp
+    return types.void(source, index, index, target, index, index), _transposer(source, target)
+
+
+@intrinsic
+def transpose_part(typing_context, source, start, row, count, width, target, target_start, target_row):
+    """The same for the first `count` rows of `width` numbers, at most a vector of each; nothing else is touched."""
+    index = types.intp
+    return types.void(source, *[index] * 4, target, index, index), _transposer(source, target)
+
+
+def _transposer(source, target):
     require_one_dtype(source, target)
     vector = _vector_type(Vector(source.dtype))
     lanes, half = vector.count, vector.count // 2
     low, high = ([k // 2 + lanes * (k % 2) + first for k in range(lanes)] for first in (0, half))
 
-    def emit(context, builder, sig, args):
+    def emit(context, builder, signature, args):
+        (*origin, target_array, target_start, target_row) = args
+        source_array, start, row, *part = origin
+
         def row_of(kind, array, first, step, k):
             return address(context, builder, kind, array, builder.add(first, builder.mul(step, ir.Constant(_I64, k))))
 
-        rows = [emit_load(builder, row_of(source, *args[:3], k), vector) for k in range(lanes)]
+        def used(k, rows, width):
+            """Return how much of row k is used: `width`, or nothing if there are fewer rows."""
+            return builder.select(builder.icmp_signed("<", ir.Constant(_I64, k), rows), width, ir.Constant(_I64, 0))
+
+        count, width = part or (None, None)
+        places = [row_of(source, source_array, start, row, k) for k in range(lanes)]
+        rows = [emit_load(builder, at, vector, used(k, count, width) if part else None) for k, at in enumerate(places)]
         patterns = [ir.Constant(ir.VectorType(_I32, lanes), pattern) for pattern in (low, high)]
         for _ in range(lanes.bit_length() - 1):  # each time, two rows become one that takes from both in turn
             pairs = [(rows[k], rows[k + half]) for k in range(half)]
             rows = [builder.shuffle_vector(*pair, pattern) for pair in pairs for pattern in patterns]
         for k, values in enumerate(rows):
-            emit_store(builder, values, row_of(target, *args[3:], k))
+            at = row_of(target, target_array, target_start, target_row, k)
+            emit_store(builder, values, at, used(k, width, count) if part else None)
         return context.get_dummy_value()
 
-    index = types.intp
-    return types.void(source, index, index, target, index, index), emit
+    return emit
 
 
 @njit(**INLINE_OPTIONS)
