@@ -14,7 +14,7 @@ from numrnn.kernels.cpu import compile as compiling
 from numrnn.kernels.cpu.machine import UNCACHED_OPTIONS, VECTOR_BITS
 from numrnn.kernels.cpu.vector import load, store
 
-WITHIN = {"float32": 3, "float64": 2.25}
+WITHIN = {"float32": 3, "float64": 2}
 """Units in the last place."""
 
 IS_EXACT_ENOUGH = np.finfo(np.longdouble).nmant > 60

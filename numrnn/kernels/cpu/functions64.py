@@ -30,7 +30,10 @@ INFINITY, NAN = float64(float("inf")), float64(float("nan"))
 
 @njit(**INLINE_OPTIONS)
 def _split_exp(z):
-    """Return e ** r - 1 and 2 ** n, where z = n ln 2 + r and |r| <= ln 2 / 2; 2 ** n is to be a normal number."""
+    """Return e ** r - 1, what its rounding lost, and 2 ** n, where z = n ln 2 + r and |r| <= ln 2 / 2.
+
+    2 ** n is to be a normal number.
+    """
     shifted = fma(z, LOG2_E, ROUNDING)
     n = shifted - ROUNDING
     above = fma(n, -LN_2_HIGH, z)
@@ -47,7 +50,9 @@ def _split_exp(z):
     q = fma(q, r, float64(4.16666666666670043595e-02))
     q = fma(q, r, float64(1.66666666666666879459e-01))
     q = fma(q, r, float64(5.00000000000000000000e-01))
-    return fma(q, r * r, rest) + r, scale(ONE, shifted)
+    beyond = fma(q, r * r, rest)
+    part = beyond + r
+    return part, (r - part) + beyond, scale(ONE, shifted)
 
 
 @njit(**INLINE_OPTIONS)
@@ -61,7 +66,7 @@ def _divide(a, b, c):
 @njit(**INLINE_OPTIONS)
 def exp_of_minus(size):
     """e ** -size, for a size of at least 0. Where that is less than a normal number, it is 0."""
-    part, power = _split_exp(-where_less(LARGEST, size, LARGEST, size))
+    part, _, power = _split_exp(-where_less(LARGEST, size, LARGEST, size))
     return where_less(LARGEST, size, ZERO, fma(part, power, power))
 
 
@@ -77,9 +82,12 @@ def sigmoid(x):
 def tanh(x):
     """(1 - e ** -2|x|) / (1 + e ** -2|x|), with the sign of x."""
     size = abs(x)
-    part, power = _split_exp(where_less(SATURATED, size, SATURATED, size) * -TWO)
+    part, lost, power = _split_exp(where_less(SATURATED, size, SATURATED, size) * -TWO)
     e = fma(part, power, power - ONE)  # less 1
-    return copysign(_divide(e, TWO, e), x)
+    lost = fma(lost, power, fma(part, power, (power - ONE) - e))
+    d = TWO + e
+    quotient = e / d
+    return copysign(quotient + (lost - quotient * (((TWO - d) + e) + lost)) / d, x)
 
 
 @njit(**INLINE_OPTIONS)
@@ -89,7 +97,7 @@ def exp(x):
     z = where_less(float64(710.0), z, float64(710.0), z)
     n = fma(z, LOG2_E, ROUNDING) - ROUNDING
     r = fma(n, -LN_2_LOW, fma(n, -LN_2_HIGH, z))
-    part, one = _split_exp(r)
+    part, _, one = _split_exp(r)
     shifted = fma(n, HALF, ROUNDING)
     half = scale(one, shifted)
     return fma(part, half, half) * scale(ONE, n - (shifted - ROUNDING) + ROUNDING)
