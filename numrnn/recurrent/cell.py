@@ -284,7 +284,7 @@ class Cell(AbstractRecurrent):
         return program_text(self.program(), type(self).__name__, self.dtype.name)
 
     def explain(self, format: str = "text") -> str:
-        """Return the derived program as formulas.
+        r"""Return the derived program as formulas: phases, what is hoisted, stored and computed again, gradients.
 
         Parameters
         ----------
@@ -295,6 +295,32 @@ class Cell(AbstractRecurrent):
         ------
         ValueError
             If there is no such format.
+
+        Notes
+        -----
+        Names come from the equations: `W_{NAME,x}` and `b_{NAME}` are the parameters of `linear("NAME", x)`,
+        `a_{NAME}` its result, `u_{NAME}` the input's share of it; `w_{NAME}` is a peephole. Variables of the equations
+        keep their names. The gradient of the loss with respect to a quantity has a d in front, in LaTeX a bar on top.
+        The functions and ⊙ work channel by channel.
+
+        Examples
+        --------
+        >>> import numrnn as nr
+        >>> for part in nr.GRU(4, 6).explain().split("\n\n")[1:4]:
+        ...     print(part)
+        Forward, before the loop over time, for all steps at once
+          u_{gates} = W_{gates,x} x_t + b_{gates}
+          u_{candidate} = W_{candidate,x} x_t + b_{candidate}
+        Forward, step t, phase 1 of 2
+          product  a_{gates} = u_{gates} + W_{gates,h} h_{t-1}
+                   (a_r, a_z) = a_{gates}
+          block    z = σ(a_z)
+                   r = σ(a_r)
+                   s_1 = r ⊙ h_{t-1}
+        Forward, step t, phase 2 of 2
+          product  a_{candidate} = u_{candidate} + W_{candidate,h} s_1
+          block    n = tanh(a_{candidate})
+                   h_t = (1 - z) ⊙ n + z ⊙ h_{t-1}
         """
         from numrnn.equations.explain import explain
 
