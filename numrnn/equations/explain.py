@@ -81,7 +81,7 @@ def _latex(section: Section) -> list[str]:
 def _escaped(text: str) -> str:
     for sign, command in (("->", r"\to"), ("×", r"\times"), ("Σ", r"\sum")):
         text = text.replace(sign, rf"}} {command} \text{{")
-    return text.replace("_", r"\_")
+    return text.replace("ᵀ", r"}^{\top}\text{").replace("_", r"\_")
 
 
 def _words(content: tuple[Any, ...], notation: Text, words: Any) -> str:
@@ -300,23 +300,22 @@ class _Explanation:
         sizes = ", ".join(f"{name} {size}" for name, size in self.cell.sizes().items())
         count = sum(parameter.size for _, parameter in self.cell.named_parameters())
         section = Section(f"{self.cell!r}: {count} parameters; channels: {sizes}")
-        owners = {part: name for name, joint in self.cell.joint.items() for part in joint.parts}
+        origins = {part: joint.origin(name) for name, joint in self.cell.joint.items() for part in joint.parts}
         for m in self.program.trace.maps.values():
             for suffix in m.suffixes:
-                self._parameter(section, self._weight(m, suffix), f"{m.name}_weight_{suffix}", owners)
+                self._parameter(section, self._weight(m, suffix), f"{m.name}_weight_{suffix}", origins)
             if m.bias:
-                self._parameter(section, Symbol("b", (m.name,)), f"{m.name}_bias", owners)
+                self._parameter(section, Symbol("b", (m.name,)), f"{m.name}_bias", origins)
         for name, value in self.program.trace.vectors.items():
-            self._parameter(section, self.symbols[value], name, owners)
+            self._parameter(section, self.symbols[value], name, origins)
         if self.cell.learns_start_state:
             widths = zip(self.cell.states, self.cell.state_widths(), strict=True)
             section.add("", [(_symbol(name, "0"), f": start_{name}, {width}") for name, width in widths])
         return section
 
-    def _parameter(self, section: Section, symbol: Symbol, name: str, owners: dict[str, str]) -> None:
+    def _parameter(self, section: Section, symbol: Symbol, name: str, origins: dict[str, str]) -> None:
         shape = " × ".join(map(str, self.shapes[name]))
-        where = f" in {owners[name]}" if name in owners else ""
-        section.add("", [(symbol, f": {name}{where}, {shape}")])
+        section.add("", [(symbol, f": {name}{origins.get(name, '')}, {shape}")])
 
     def _weight(self, m: LinearMap, suffix: str) -> Symbol:
         return Symbol("W", (m.name, suffix))
