@@ -11,7 +11,6 @@ from numrnn.cells import RNN, GRUResetAfter, PlainLSTM
 from numrnn.containers import Sequential
 from numrnn.errors import complaint, describe
 from numrnn.layers import Dropout
-from numrnn.module import Module
 from numrnn.random import generator
 from numrnn.recurrent import Cell
 from numrnn.sequencer.bisequencer import BiSequencer
@@ -160,9 +159,9 @@ class StackedLSTM(Stacked):
     Notes
     -----
     The input is x, `(time, batch, D)`, and the output y, `(time, batch, R)` or with two directions 2 R. Or the input is
-    a table `[x, h0, c0]`, and the output one `[y, h, c]`: start and last states, `(cells, batch, R)` and `(cells, batch,
-    H)`. Without them, states start at zero at every call. The weights of a `torch.nn.LSTM` fit: see
-    `numrnn.interop.torch`.
+    a table `[x, h0, c0]` with start states, `(cells, batch, R)` and `(cells, batch, H)`, and the output a table
+    `[y, h, c]` with the last ones. Without them, states start at zero at every call. `numrnn.interop.torch` exchanges
+    weights with a `torch.nn.LSTM`.
 
     Raises
     ------
