@@ -13,12 +13,13 @@ from typing import Any
 from numrnn.errors import complaint, describe
 from numrnn.layers.table_layers import JoinTable
 from numrnn.module import Module
+from numrnn.states import StatesOfParts
 from numrnn.table import add_tables, copy_gradient, copy_table, is_table
 
 Apply = Callable[..., Any]
 
 
-class Container(Module):
+class Container(StatesOfParts, Module):
     """A module that routes data through its children. A call that fails leaves all of them as they were."""
 
     memory = ("_inputs", "_grad_outputs")
@@ -53,6 +54,9 @@ class Container(Module):
     def row_wise(self) -> bool:  # type: ignore[override]
         """Whether every child is."""
         return all(child.row_wise for child in self._children.values())
+
+    def _with_states(self) -> list[Module]:
+        return list(self._stateful_modules())
 
     # ---- what a subclass writes ----------------------------------------------------------------------------------
 

@@ -224,7 +224,6 @@ CALLS: list[tuple[str, Callable[[Any], Any], type[Exception], str]] = [
         r"step 1; expects the newest step \(2",
     ),
     ("LSTM", lambda m: m.set_grad_hidden_state(2, [wide(2, 5)] * 2), ValueError, r"of shape \(2, 5\); expects"),
-    ("Recurrent", lambda m: m.set_hidden_state(0, wide(2, 4)), ValueError, r"a start state; expects none"),
     ("Recursor", lambda m: m.set_hidden_state(0, [None, None]), ValueError, r"table of 2 .*; expects a table of 1"),
     ("Recursor of two", lambda m: m.set_hidden_state(0, [[wide(2, 4)] * 2, wide(3)]), ValueError, r"expects .* \(2,\)"),
     (

@@ -41,6 +41,7 @@ class AbstractRecurrent(Module):
         "_grad_state",
         "_grad_states",
         "_flags_used",
+        "_began_as_learned",
     )
     """Names of the attributes that tell how far a sequence has come; subclasses add theirs."""
 
@@ -64,6 +65,7 @@ class AbstractRecurrent(Module):
         self._state: list[Any] | None = None  # after the newest step; None at the start of a sequence
         self._records: list[Any] = []  # of the remembered steps, oldest first
         self._cuts: dict[int, Any] = {}  # step number: rows that started anew before it
+        self._began_as_learned = False  # whether the sequence began with start states that are learned
         self._rewind()
 
     def _rewind(self) -> None:
@@ -161,6 +163,7 @@ class AbstractRecurrent(Module):
 
     def update_output(self, input: Any) -> Any:
         """Make one step."""
+        self._note_beginning()
         state = self._state if self._state is not None else self._first_state(input)
         output, new_state, record = self.forward_step(input, state)
         self._advance([record], new_state)
@@ -407,6 +410,10 @@ class AbstractRecurrent(Module):
             if step:
                 self._fitted(self._listed(state), self._state)
 
+    def set_start_state(self, state: Any) -> None:
+        """Set the state that every sequence starts with; None takes it back. This is `set_hidden_state(0, state)`."""
+        self.set_hidden_state(0, state)
+
     def get_grad_hidden_state(self, step: int | None = None) -> Any:
         """Return the gradient that the state after a step received from later steps, in the last `backward` calls.
 
@@ -472,12 +479,45 @@ class AbstractRecurrent(Module):
         copies = map_table(lambda array: None if array is None else np.array(array), state)
         return copies[0] if len(copies) == 1 else copies
 
+    # ---- start states that are learned ---------------------------------------------------------------------------
+
+    @property
+    def learns_start_state(self) -> bool:
+        """Whether the start state is a parameter."""
+        return any(name.startswith("start_") for name in self._parameters)
+
+    def _add_start_parameters(self, shapes: dict[str, tuple[int, ...]]) -> None:
+        """Add a parameter `start_NAME` of zeros for each state that has none yet."""
+        for name, shape in shapes.items():
+            if f"start_{name}" not in self._parameters:
+                self.add_parameter(f"start_{name}", np.zeros(shape, self.dtype))
+
+    def _learned_starts(self) -> list[Array]:
+        return [array for name, array in self._parameters.items() if name.startswith("start_")]
+
+    def _note_beginning(self) -> None:
+        if self._state is None:
+            self._began_as_learned = self.learns_start_state and self._start_state is None
+
+    def _accumulate_starts(self, number: int, scale: float) -> None:
+        """Add the gradients that learned start states receive at the sequence's step `number`."""
+        gradients = self._grad_states[0] if number == 1 else self._cut_gradients.get(number)
+        if not self._began_as_learned or gradients is None:
+            return
+        names = [name for name in self._gradients if name.startswith("start_")]
+        for name, gradient in zip(names, leaves(gradients), strict=True):
+            own = self._gradients[name]
+            own += gradient.dtype.type(scale) * gradient.reshape(-1, *own.shape).sum(0)
+
     # ---- upkeep --------------------------------------------------------------------------------------------------
 
     def _timeless_modules(self) -> Iterator[Module]:
         return iter(())
 
     def _stepped_modules(self) -> Iterator[Module]:
+        yield self
+
+    def _stateful_modules(self) -> Iterator[Module]:
         yield self
 
     def _snapshot(self) -> Any:

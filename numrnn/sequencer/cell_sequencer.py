@@ -134,6 +134,10 @@ class CellSequencer(Sequencer):
         else:
             self.module.set_hidden_state(step, state)
 
+    def set_start_state(self, state: Any) -> None:
+        """Set the state that every sequence starts with, other than the one that `set_hidden_state` sets for a call."""
+        self.module.set_start_state(state)
+
     def get_grad_hidden_state(self, step: int | None = None) -> Any:
         """Return the gradient that the cell's state after a step has received; see `AbstractRecurrent`."""
         return self.module.get_grad_hidden_state(step)
