@@ -283,6 +283,12 @@ class Module:
 
         return walk("", self)
 
+    def apply(self, function: Callable[[Module], Any]) -> Module:
+        """Call a function with this module and everything in it, each once; return the module."""
+        for module in list(self.modules()):
+            function(module)
+        return self
+
     def _slots(self) -> Iterator[tuple[str, Module, str]]:
         """Iterate over (full name, owner, its name there) of all parameters."""
         for prefix, module in self.named_modules():

@@ -33,6 +33,8 @@ class AbstractRecurrent(Module):
     """
 
     keeps_steps = True
+    row_axes: int = 1
+    """Number of axes of a row's input."""
     progress: tuple[str, ...] = (
         "step",
         "_state",
@@ -77,7 +79,7 @@ class AbstractRecurrent(Module):
 
     # ---- masks ---------------------------------------------------------------------------------------------------
 
-    def mask_zero(self, n_input_dims: int = 1) -> AbstractRecurrent:
+    def mask_zero(self, n_input_dims: int | None = None) -> AbstractRecurrent:
         """Take rows of the input that are all zero for padding; return the module.
 
         On padding the output and the state are zero, so that the row begins anew at its next step, and no gradient
@@ -85,15 +87,16 @@ class AbstractRecurrent(Module):
 
         Parameters
         ----------
-        n_input_dims : int
-            Number of axes of a row's input. Only 1 is known.
+        n_input_dims : int, optional
+            Number of axes of a row's input, which the module knows.
         """
-        if n_input_dims != 1:
-            raise ValueError(complaint(self, f"mask_zero({n_input_dims!r})", "1, the number of axes of a row's input"))
+        if n_input_dims not in (None, self.row_axes):
+            expects = f"{self.row_axes}, the number of axes of a row's input"
+            raise ValueError(complaint(self, f"mask_zero({n_input_dims!r})", expects))
         self._zeros_are_padding = True
         return self
 
-    def trim_zero(self, n_input_dims: int = 1) -> AbstractRecurrent:
+    def trim_zero(self, n_input_dims: int | None = None) -> AbstractRecurrent:
         """Do as `mask_zero` does: padding at the end of a batch is not computed anyway."""
         return self.mask_zero(n_input_dims)
 

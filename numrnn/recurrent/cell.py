@@ -531,7 +531,7 @@ class Cell(AbstractRecurrent):
         super().set_masks(mask, reset, zero)
         self._stepper = None
 
-    def mask_zero(self, n_input_dims: int = 1) -> Cell:
+    def mask_zero(self, n_input_dims: int | None = None) -> Cell:
         """Take rows of the input that are all zero for padding; see `AbstractRecurrent.mask_zero`."""
         super().mask_zero(n_input_dims)
         self._stepper = None

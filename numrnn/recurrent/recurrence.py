@@ -72,6 +72,11 @@ class Recurrence(CompositeRecurrent):
     # ---- the state: a list of arrays, even of one ----------------------------------------------------------------
 
     @property
+    def row_axes(self) -> int:  # type: ignore[override]
+        """Number of axes of a row's input."""
+        return self.n_input_dim
+
+    @property
     def _is_single(self) -> bool:
         return isinstance(self.output_size, tuple)
 

@@ -271,7 +271,7 @@ class Recurrent(CompositeRecurrent):
         self._children["input"].sequence_acc_grad_parameters(input, self._sequence["grads"], scale)
         self._accumulated += length_of(input)
 
-    def mask_zero(self, n_input_dims: int = 1) -> Recurrent:
+    def mask_zero(self, n_input_dims: int | None = None) -> Recurrent:
         """Refuse: after padding a row begins with the start module, which only explicit masks can say."""
         hint = "set_masks and set_zero_mask take explicit masks; Recurrence and the cells have mask_zero"
         raise ValueError(complaint(self, "mask_zero()", "explicit masks", hint))

@@ -80,6 +80,24 @@ class Recursor(StatesOfParts, CompositeRecurrent):
         self._children["module"].sequence_acc_grad_parameters(input, grad_output, scale)
         self._accumulated += length_of(input)
 
+    def mask_zero(self, n_input_dims: int | None = None) -> Recursor:
+        """Put a `MaskZero` around the module: rows of zeros in the input give rows of zeros; return this module.
+
+        Recurrent modules inside go on with what they make of rows of zeros, as in the original, unless they have been
+        told to `mask_zero` themselves, or masks are given by `set_masks` or `set_zero_mask`.
+
+        Parameters
+        ----------
+        n_input_dims : int, optional
+            Number of axes of a row's input; 1, if not given.
+        """
+        from numrnn.mask_zero import MaskZero
+
+        masked = MaskZero(self._children["module"], 1 if n_input_dims is None else n_input_dims)
+        self.forget()
+        self.add_child("module", masked)
+        return self
+
     def _with_states(self) -> list[Module]:
         """Return the recurrent modules directly inside, not those inside other recurrent ones."""
         return list(self._children["module"]._stepped_modules())

@@ -115,7 +115,7 @@ class CellSequencer(Sequencer):
         _, x = self._split(input)
         super().acc_grad_parameters(self._turned(x), self._turned(grad_output), scale)
 
-    def mask_zero(self, n_input_dims: int = 1) -> CellSequencer:
+    def mask_zero(self, n_input_dims: int | None = None) -> CellSequencer:
         """Take rows of the input that are all zero for padding; see `AbstractRecurrent.mask_zero`."""
         self.module.mask_zero(n_input_dims)
         return self
