@@ -13,12 +13,13 @@ from typing import Any
 from numrnn.errors import complaint, describe
 from numrnn.layers.table_layers import JoinTable
 from numrnn.module import Module
+from numrnn.states import StatesOfParts
 from numrnn.table import add_tables, copy_gradient, copy_table, is_table
 
 Apply = Callable[..., Any]
 
 
-class Container(Module):
+class Container(StatesOfParts, Module):
     """A module that routes data through its children. A call that fails leaves all of them as they were."""
 
     memory = ("_inputs", "_grad_outputs")
@@ -43,6 +44,10 @@ class Container(Module):
         self.add_child(str(len(self._children)), module)
         return self
 
+    def get(self, index: int) -> Module:
+        """Return the module at a position, from 0, as `container[index]` does."""
+        return self[index]
+
     def __len__(self) -> int:
         return len(self._children)
 
@@ -53,6 +58,9 @@ class Container(Module):
     def row_wise(self) -> bool:  # type: ignore[override]
         """Whether every child is."""
         return all(child.row_wise for child in self._children.values())
+
+    def _with_states(self) -> list[Module]:
+        return list(self._stateful_modules())
 
     # ---- what a subclass writes ----------------------------------------------------------------------------------
 
@@ -149,6 +157,45 @@ class Sequential(Container):
     >>> model(np.zeros((3, 4), "float32")).shape
     (3, 2)
     """
+
+    def insert(self, module: Module, index: int | None = None) -> Sequential:
+        """Put a module in front of the one at a position, or at the end; return the container.
+
+        Raises
+        ------
+        IndexError
+            If there is no such position.
+        """
+        return self._renew(
+            [*self.children()[: self._place(index, 1)], module, *self.children()[self._place(index, 1) :]]
+        )
+
+    def remove(self, index: int | None = None) -> Module:
+        """Take out the module at a position, or the last one, and return it.
+
+        Raises
+        ------
+        IndexError
+            If there is no such position.
+        """
+        place = self._place(-1 if index is None else index, 0)
+        removed = self[place]
+        self._renew([*self.children()[:place], *self.children()[place + 1 :]])
+        return removed
+
+    def _place(self, index: int | None, room: int) -> int:
+        places = range(len(self) + room)
+        if index is None:
+            return len(self)
+        if not -len(places) <= index < len(places):
+            raise IndexError(complaint(self, f"position {index}", f"one of {len(places)} positions"))
+        return places[index]
+
+    def _renew(self, modules: list[Module]) -> Sequential:
+        check_not_shared(type(self).__name__, modules)
+        fresh = Container(*modules)
+        self._children, self._seen = fresh._children, None
+        return self
 
     def route(self, input: Any, apply: Apply) -> Any:
         """Hand each child's output to the next."""

@@ -206,6 +206,11 @@ class Module:
         for child in self._children.values():
             yield from child._stepped_modules()
 
+    def _stateful_modules(self) -> Iterator[Module]:
+        """Iterate over the outermost modules in here that have hidden states."""
+        for child in self._children.values():
+            yield from child._stateful_modules()
+
     # ---- checks: they come before anything changes ---------------------------------------------------------------
 
     keeps_steps: bool = False  # True for recurrent modules, which remember their steps themselves
@@ -298,6 +303,12 @@ class Module:
                 yield name, module
                 inside = [(f"{name}.{key}" if name else key, child) for key, child in module._children.items()]
                 coming += inside[::-1]
+
+    def apply(self, function: Callable[[Module], Any]) -> Module:
+        """Call a function with this module and everything in it, each once; return the module."""
+        for module in list(self.modules()):
+            function(module)
+        return self
 
     def _slots(self) -> Iterator[tuple[str, Module, str]]:
         """Iterate over (full name, owner, its name there) of all parameters."""
@@ -481,6 +492,22 @@ class Module:
         """
         for child in self._children.values():
             child.remember(mode)
+        return self
+
+    def learn_start_state(self) -> Module:
+        """Make the start states of all recurrent modules in here parameters; return the module.
+
+        They start at zero, and are the same for all rows. A start state that is set takes the place of a learned one.
+
+        Examples
+        --------
+        >>> import numrnn as nr
+        >>> model = nr.Sequencer(nr.Sequential(nr.GRU(4, 6), nr.Linear(6, 2))).learn_start_state()
+        >>> [name for name, value in model.named_parameters() if "start" in name]
+        ['module.0.start_h']
+        """
+        for child in self._children.values():
+            child.learn_start_state()
         return self
 
     def take_rows(self, rows: Any) -> None:

@@ -74,6 +74,11 @@ def experts(s: Sizes, rng: np.random.Generator) -> Any:
     return [rng.normal(size=(*s.rows, 3)), [features(s, rng) for _ in range(3)]]
 
 
+def experts_in_one(s: Sizes, rng: np.random.Generator) -> Any:
+    weights, table = experts(s, rng)
+    return [weights, np.stack(table, -1)]
+
+
 def matrices(s: Sizes, rng: np.random.Generator) -> Any:
     return [rng.normal(size=(*s.rows, 2, s.features)), rng.normal(size=(*s.rows, 3, s.features))]
 
@@ -214,6 +219,7 @@ MODULES: dict[str, Entry] = {
     "MulConstant": Entry(lambda s: nr.MulConstant(1.5), features),
     "SAdd": Entry(lambda s: nr.SAdd(-1, True), features),
     "CMul": Entry(lambda s: nr.CMul(s.features), features),
+    "CMul of whole rows": Entry(lambda s: nr.CMul(s.rows[0], 1), features, is_row_wise=False, needs_rows=True),
     "Mul": Entry(lambda s: nr.Mul(), features),
     "Bilinear": Entry(lambda s: nr.Bilinear(s.features, s.hidden, 2), table(features, hidden)),
     "BatchNormalization": Entry(
@@ -250,6 +256,7 @@ MODULES: dict[str, Entry] = {
     "SoftMin": Entry(lambda s: nr.SoftMin(), features),
     "LogSoftMax": Entry(lambda s: nr.LogSoftMax(), features),
     "Dropout": Entry(lambda s: nr.Dropout(0.4), features),
+    "Dropout, v1": Entry(lambda s: nr.Dropout(0.4, v1=True), features),
     "Dropout, lazy": Entry(lambda s: nr.Dropout(0.4, lazy=True), features, is_row_wise=False),
     "Dropout, mono": Entry(lambda s: nr.Dropout(0.4, mono=True), features, is_row_wise=False),
     "ZeroGrad": Entry(lambda s: nr.ZeroGrad(), features, has_true_gradient=False),
@@ -265,6 +272,7 @@ MODULES: dict[str, Entry] = {
     "CMinTable": Entry(lambda s: nr.CMinTable(), table(features, features)),
     "DotProduct": Entry(lambda s: nr.DotProduct(), table(features, features)),
     "MixtureTable": Entry(lambda s: nr.MixtureTable(), experts),
+    "MixtureTable of an array": Entry(lambda s: nr.MixtureTable(-1), experts_in_one),
     "MM": Entry(lambda s: nr.MM(trans_b=True), matrices, needs_rows=True),
     "ExpandAs": Entry(
         lambda s: nr.Sequential(
@@ -289,6 +297,7 @@ MODULES: dict[str, Entry] = {
     "Unsqueeze": Entry(lambda s: nr.Unsqueeze(0), features, is_row_wise=False),
     "Transpose": Entry(lambda s: nr.Sequential(nr.Unsqueeze(-1), nr.Transpose((-1, -2))), features),
     "Reshape": Entry(lambda s: nr.Reshape(s.features, 1, batch=True), features, is_row_wise=False, needs_rows=True),
+    "View of a batch": Entry(lambda s: nr.View(s.features, 1), features, is_row_wise=False),
     "View": Entry(lambda s: nr.View(1, -1, n_input_dims=1), features),
     "SpatialGlimpse": Entry(lambda s: nr.SpatialGlimpse(2, 3, 1.5), table(images, places)),
     "NCEModule": Entry(
@@ -450,6 +459,12 @@ MODULES: dict[str, Entry] = {
         is_exact=False,
     ),
     "Recursor": Entry(lambda s: nr.Recursor(nr.Linear(s.features, s.hidden)), features),
+    "Recursor, mask_zero": Entry(
+        lambda s: nr.Recursor(nr.Sequential(nr.Linear(s.features, s.hidden), nr.RNN(s.hidden))).mask_zero(),
+        features_with_padding,
+        is_exact=False,
+        has_true_gradient=False,
+    ),
     "Recursor of a stack": Entry(
         lambda s: nr.Recursor(
             nr.Sequential(nr.LSTM(s.features, s.hidden), nr.Dropout(0.3), recurrent(Sizes((), s.hidden, 3, 1)))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import numpy as np
 
 from numrnn.equations import dropout, linear, sigmoid, tanh
+from numrnn.errors import complaint
 from numrnn.random import generator
 from numrnn.recurrent.cell import Cell, Joint
 
@@ -67,6 +69,39 @@ class GRU(Cell):
         n = tanh(linear("candidate", x, sigmoid(r) * h))
         z = sigmoid(z)
         return (1 - z) * n + z * h
+
+    def migrate(self, parameters: Sequence[np.ndarray]) -> GRU:
+        """Take over the parameters of a GRU without dropout, of these sizes; return the cell.
+
+        Parameters
+        ----------
+        parameters : sequence of array
+            The six parameters, in the order of `parameters()`.
+
+        Raises
+        ------
+        ValueError
+            If this cell has no dropout, or the parameters are not such; nothing is changed then.
+
+        Examples
+        --------
+        >>> import numpy as np, numrnn as nr
+        >>> plain, other = nr.GRU(4, 6), nr.GRU(4, 6, p=0.2)
+        >>> other = other.migrate(plain.parameters()[0]).evaluate()
+        >>> x = np.ones((3, 4), "float32")
+        >>> bool(np.allclose(other(x), plain(x), rtol=1e-5))
+        True
+        """
+        d, h = self.input_size, self.hidden_size
+        shapes = [(2 * h, d), (2 * h,), (2 * h, h), (h, d), (h,), (h, h)]
+        if not self.p or [np.shape(parameter) for parameter in parameters] != shapes:
+            got = f"parameters of shapes {[np.shape(parameter) for parameter in parameters]}"
+            raise ValueError(complaint(self, got, f"a GRU with p > 0, and parameters of shapes {shapes}"))
+        gates, bias, fed, *candidate = (np.asarray(parameter) for parameter in parameters)
+        parts = [gates[:h], bias[:h], gates[h:], bias[h:], fed[:h], fed[h:], *candidate]
+        for own, part in zip(self.parameters()[0], parts, strict=False):  # learned start states come last
+            own[...] = part
+        return self
 
     def _with_dropout(self, x, h):
         gates = ("reset", "update")

@@ -9,13 +9,16 @@ from numrnn.equations import exp, linear, maximum, minimum, sigmoid, sqrt
 from numrnn.errors import complaint
 from numrnn.recurrent.cell import Cell, Joint
 
+TINY = 1e-36
+"""Differences below this have no slope: that of the root is infinite where h and v are equal."""
+
 OPERATIONS = {
     "keep": lambda h, v: h,
     "replace": lambda h, v: v,
     "mul": lambda h, v: h * v,
     "diff": lambda h, v: h - v,
     "forget": lambda h, v: 0 * h,
-    "sqrt_diff": lambda h, v: 0.25 * sqrt(abs(h - v)),
+    "sqrt_diff": lambda h, v: 0.25 * sqrt(maximum(abs(h - v), TINY)),
     "max": lambda h, v: maximum(h, v),
     "min": lambda h, v: minimum(h, v),
 }

@@ -100,7 +100,7 @@ class CMul(_Weighted):
     Parameters
     ----------
     *sizes : int
-        Shape of the weights, and of the input's last axes.
+        Shape of the weights, and of the input's last axes. A size of 1 serves the whole axis.
     rng : numpy.random.Generator or int, optional
         Where the initial values, uniform between plus and minus one over the square root of their number, are drawn
         from.
@@ -115,6 +115,15 @@ class CMul(_Weighted):
     def __init__(self, *sizes: int, rng: Any = None) -> None:
         super().__init__(sizes, rng)
 
+    def check_input(self, input: Any) -> None:
+        """Expect one array whose last axes have the sizes of the weights, where these are not 1."""
+        axes = getattr(input, "shape", ())[-len(self.shape) :]
+        if len(axes) < len(self.shape) or any(own not in (1, size) for own, size in zip(self.shape, axes, strict=True)):
+            super().check_input(input)
+        check_float_array(self, input)
+        if input.dtype != self.dtype:
+            raise TypeError(complaint(self, describe(input), f"an array of {self.dtype.name}"))
+
     def update_output(self, input: np.ndarray) -> np.ndarray:
         """Return x * w."""
         return np.asarray(input * self.weight)
@@ -125,7 +134,10 @@ class CMul(_Weighted):
 
     def acc_grad_parameters(self, input: np.ndarray, grad_output: np.ndarray, scale: float = 1.0) -> None:
         """Add up the rows of gradient times input."""
-        self._add_to_gradient(grad_output * input, scale)
+        rows = grad_output * input
+        first = rows.ndim - len(self.shape)
+        shared = tuple(first + k for k, size in enumerate(self.shape) if size == 1 and rows.shape[first + k] > 1)
+        self._add_to_gradient(rows.sum(shared, keepdims=True) if shared else rows, scale)
 
     def as_equations(self, recorder: Any, input: Any) -> Any:
         """Multiply with the parameter."""
@@ -133,7 +145,7 @@ class CMul(_Weighted):
         return symbol * recorder.vector(self, "weight", symbol)
 
 
-class Mul(CMul):
+class Mul(_Weighted):
     """Multiply everything with one learned weight.
 
     Parameters
@@ -149,7 +161,7 @@ class Mul(CMul):
     """
 
     def __init__(self, rng: Any = None) -> None:
-        super().__init__(1, rng=rng)
+        super().__init__((1,), rng)
 
     def check_input(self, input: Any) -> None:
         """Expect one array of any shape, of the weight's element type."""
@@ -164,6 +176,10 @@ class Mul(CMul):
     def update_grad_input(self, input: np.ndarray, grad_output: np.ndarray) -> np.ndarray:
         """Multiply the gradient with w."""
         return np.asarray(grad_output * self.weight[0])
+
+    def acc_grad_parameters(self, input: np.ndarray, grad_output: np.ndarray, scale: float = 1.0) -> None:
+        """Add up gradient times input."""
+        self._add_to_gradient(grad_output * input, scale)
 
     def describe_arguments(self) -> str:
         """Return nothing: it has no arguments."""

@@ -32,11 +32,13 @@ class Dropout(Module):
         Whether one row of the mask serves the whole batch.
     rng : numpy.random.Generator or int, optional
         Where the masks are drawn from; without it, a stream of its own from `numrnn.seed`.
+    v1 : bool
+        Whether to multiply with 1 - p in evaluate mode, as in the first paper, instead of with 1 / (1 - p) in training.
 
     Attributes
     ----------
     noise : numpy.ndarray or None
-        What the last input was multiplied with: 0 or 1 / (1 - p) for each element; None in evaluate mode.
+        What the last input was multiplied with, for each element; None in evaluate mode, if that was nothing.
 
     Raises
     ------
@@ -58,13 +60,18 @@ class Dropout(Module):
     row_wise = True
 
     def __init__(
-        self, p: float = 0.5, lazy: bool = False, mono: bool = False, rng: np.random.Generator | int | None = None
+        self,
+        p: float = 0.5,
+        lazy: bool = False,
+        mono: bool = False,
+        rng: np.random.Generator | int | None = None,
+        v1: bool = False,
     ) -> None:
         super().__init__()
         if not 0 <= p < 1:
             raise ValueError(complaint("Dropout", f"p={p!r}", "a probability, 0 <= p < 1"))
         self.p = float(p)
-        self.lazy, self.mono = bool(lazy), bool(mono)
+        self.lazy, self.mono, self.v1 = bool(lazy), bool(mono), bool(v1)
         self.rng = generator(rng)
         self.noise: np.ndarray | None = None
         self._lasting: np.ndarray | None = None  # the mask of a lazy one, until it is told to forget
@@ -95,8 +102,8 @@ class Dropout(Module):
 
     def _drop(self, input: np.ndarray, step: tuple[int, ...], time: tuple[int, ...]) -> np.ndarray:
         if not self.is_training:
-            self.noise = None
-            return np.array(input)
+            self.noise = np.asarray(input.dtype.type(1 - self.p)) if self.v1 else None
+            return np.array(input) if self.noise is None else np.asarray(input * self.noise)
         if not self.lazy:
             self.noise = self._drawn((*time, *self._shape(step)), input.dtype)
         elif self._lasting is None or self._lasting.dtype != input.dtype:
@@ -107,7 +114,7 @@ class Dropout(Module):
 
     def _drawn(self, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
         kept = np.asarray(self.rng.random(shape, dtype)) >= self.p
-        return kept * dtype.type(1 / (1 - self.p))
+        return kept * dtype.type(1 if self.v1 else 1 / (1 - self.p))
 
     def update_grad_input(self, input: np.ndarray, grad_output: np.ndarray) -> np.ndarray:
         """Multiply with the same mask."""
@@ -127,4 +134,4 @@ class Dropout(Module):
 
     def describe_arguments(self) -> str:
         """Return what stands between the parentheses of `repr`."""
-        return f"p={self.p}" + ", lazy=True" * self.lazy + ", mono=True" * self.mono
+        return f"p={self.p}" + ", lazy=True" * self.lazy + ", mono=True" * self.mono + ", v1=True" * self.v1

@@ -9,7 +9,7 @@ import numpy as np
 from numrnn.errors import complaint, describe
 from numrnn.kernels.cpu.affine import add_outer_products, affine
 from numrnn.kernels.cpu.memory import empty
-from numrnn.layers.arrays import check_float_array, compact, is_size
+from numrnn.layers.arrays import check_axis, check_float_array, compact, is_size
 from numrnn.layers.table_arithmetic import PairTable
 from numrnn.layers.table_layers import TableLayer
 from numrnn.random import generator
@@ -201,9 +201,15 @@ class Bilinear(TableLayer):
 
 
 class MixtureTable(TableLayer):
-    """Mix the arrays of a table: of `[weights, experts]`, the sum of `weights[..., k] * experts[k]`.
+    """Mix arrays: of `[weights, experts]`, the sum of `weights[..., k] * experts[k]`.
 
-    `weights` is an array `(..., K)`; the K experts are arrays whose first axes are those of the weights.
+    `weights` is an array `(..., K)`; the K experts are a table of arrays whose first axes are those of the weights, or
+    one array.
+
+    Parameters
+    ----------
+    axis : int, optional
+        Which axis of one array of experts has K positions: by default the one that it is in the weights.
 
     Examples
     --------
@@ -213,12 +219,24 @@ class MixtureTable(TableLayer):
     [[1.0, 5.0]]
     """
 
+    def __init__(self, axis: int | None = None) -> None:
+        super().__init__()
+        self.axis = None if axis is None else int(axis)
+
+    @property
+    def row_wise(self) -> bool:  # type: ignore[override]
+        """Whether the axis stays where it is under further leading axes."""
+        return self.axis is None or self.axis < 0
+
     def check_input(self, input: Any) -> None:
-        """Expect a table of weights and a table of experts."""
+        """Expect a table of weights and of experts."""
         super().check_input(input)
-        if len(input) != 2 or is_table(input[0]) or not is_table(input[1]) or not input[1]:
+        if len(input) != 2 or is_table(input[0]) or (is_table(input[1]) and not input[1]):
             raise ValueError(complaint(self, describe(input), "a table of an array of weights and a table of experts"))
-        weights, experts = input
+        weights = input[0]
+        if not is_table(input[1]):
+            check_axis(self, input[1], self._axis(input))
+        experts = self._experts(input)
         for element in (weights, *experts):
             check_float_array(self, element)
         if weights.ndim == 0 or weights.shape[-1] != len(experts):
@@ -228,19 +246,34 @@ class MixtureTable(TableLayer):
         if not alike or first.shape[: weights.ndim - 1] != weights.shape[:-1]:
             raise ValueError(complaint(self, describe(input), f"experts of one shape {weights.shape[:-1]} + (...)"))
 
-    def _weight(self, input: Any, k: int) -> np.ndarray:
-        weight = input[0][..., k]
-        return weight.reshape(weight.shape + (1,) * (input[1][k].ndim - weight.ndim))
+    def _axis(self, input: Any) -> int:
+        return input[0].ndim - 1 if self.axis is None else self.axis
+
+    def _experts(self, input: Any) -> list[np.ndarray]:
+        return input[1] if is_table(input[1]) else list(np.moveaxis(input[1], self._axis(input), 0))
+
+    def _weights(self, input: Any, axes: int) -> list[np.ndarray]:
+        """Return each expert's weight, in the shape of an expert of so many axes."""
+        weights = np.moveaxis(input[0], -1, 0)
+        return [weight.reshape(weight.shape + (1,) * (axes - weight.ndim)) for weight in weights]
 
     def update_output(self, input: Any) -> np.ndarray:
         """Add up in order."""
-        total = self._weight(input, 0) * input[1][0]
-        for k, expert in enumerate(input[1][1:], 1):
-            total = total + self._weight(input, k) * expert
+        experts = self._experts(input)
+        first, *rest = zip(self._weights(input, experts[0].ndim), experts, strict=True)
+        total = first[0] * first[1]
+        for weight, expert in rest:
+            total = total + weight * expert
         return np.asarray(total)
 
     def update_grad_input(self, input: Any, grad_output: np.ndarray) -> list[Any]:
         """Give each weight its expert's share of the gradient, each expert the weighted gradient."""
-        weights, experts = input
-        shares = [(grad_output * expert).reshape(*weights.shape[:-1], -1).sum(-1) for expert in experts]
-        return [np.stack(shares, -1), [np.asarray(self._weight(input, k) * grad_output) for k in range(len(experts))]]
+        lead = input[0].shape[:-1]
+        shares = [(grad_output * expert).reshape(*lead, -1).sum(-1) for expert in self._experts(input)]
+        gradients = [np.asarray(weight * grad_output) for weight in self._weights(input, grad_output.ndim)]
+        whole = gradients if is_table(input[1]) else np.stack(gradients, self._axis(input))
+        return [np.stack(shares, -1), whole]
+
+    def describe_arguments(self) -> str:
+        """Return the axis."""
+        return "" if self.axis is None else f"axis={self.axis}"

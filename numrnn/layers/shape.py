@@ -6,6 +6,7 @@ of one step.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -376,13 +377,15 @@ class View(Reshape):
     *sizes : int
         The new shape; one size may be -1, for whatever is left.
     n_input_dims : int, optional
-        How many of the last axes get the new sizes; those before them stay. Without it, all do.
+        How many of the last axes get the new sizes; those before them stay. Without it, all do; if the array has so
+        many times the elements that the sizes say, that number becomes the first axis.
 
     Examples
     --------
     >>> import numpy as np, numrnn as nr
-    >>> nr.View(-1, 4)(np.zeros((5, 3, 4))).shape, nr.View(12, n_input_dims=2)(np.zeros((5, 3, 4))).shape
-    ((15, 4), (5, 12))
+    >>> x = np.zeros((5, 3, 4))
+    >>> nr.View(12)(x).shape, nr.View(-1, 4)(x).shape, nr.View(12, n_input_dims=2)(x).shape
+    ((5, 12), (15, 4), (5, 12))
     """
 
     def __init__(self, *sizes: int, n_input_dims: int | None = None) -> None:
@@ -395,7 +398,11 @@ class View(Reshape):
         return self.n_input_dims is not None
 
     def _shape(self, input: np.ndarray) -> tuple[int, ...]:
-        kept = 0 if self.n_input_dims is None else input.ndim - self.n_input_dims
+        if self.n_input_dims is None:
+            count = math.prod(self.sizes)
+            is_batch = count > 0 and input.size > count and input.size % count == 0
+            return (input.size // count, *self.sizes) if is_batch else self.sizes
+        kept = input.ndim - self.n_input_dims
         if kept < 0:
             raise ValueError(f"{self.n_input_dims} axes")
         return (*input.shape[:kept], *self.sizes)

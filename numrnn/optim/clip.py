@@ -19,7 +19,7 @@ def clip_grad_norm(module: Module, max_norm: float) -> float:
     module : Module
         The module whose gradients are changed, in place.
     max_norm : float
-        Largest norm, > 0.
+        Largest norm. One that is not above 0 stands for none: nothing is clipped.
 
     Returns
     -------
@@ -29,7 +29,7 @@ def clip_grad_norm(module: Module, max_norm: float) -> float:
     Raises
     ------
     ValueError
-        If `max_norm` is not a finite number > 0.
+        If `max_norm` is not a number.
 
     Examples
     --------
@@ -41,11 +41,11 @@ def clip_grad_norm(module: Module, max_norm: float) -> float:
     >>> layer.grad_weight.astype("float64").round(4).tolist()
     [[0.6], [0.8]]
     """
-    if not 0 < max_norm < math.inf:
-        raise ValueError(complaint("clip_grad_norm", f"max_norm={max_norm!r}", "a finite number > 0"))
+    if math.isnan(max_norm):
+        raise ValueError(complaint("clip_grad_norm", f"max_norm={max_norm!r}", "a number"))
     gradients = module.parameters()[1]
     norm = math.sqrt(sum(sum_of_squares(gradient.reshape(-1)) for gradient in gradients))
-    if max_norm < norm < math.inf:
+    if 0 < max_norm < norm < math.inf:
         for gradient in gradients:
             gradient *= gradient.dtype.type(max_norm / norm)
     return norm

@@ -33,6 +33,8 @@ class AbstractRecurrent(Module):
     """
 
     keeps_steps = True
+    row_axes: int = 1
+    """Number of axes of a row's input."""
     progress: tuple[str, ...] = (
         "step",
         "_state",
@@ -41,6 +43,7 @@ class AbstractRecurrent(Module):
         "_grad_state",
         "_grad_states",
         "_flags_used",
+        "_began_as_learned",
     )
     """Names of the attributes that tell how far a sequence has come; subclasses add theirs."""
 
@@ -65,6 +68,7 @@ class AbstractRecurrent(Module):
             _state=None,  # after the newest step, a list; None at the start of a sequence
             _records=[],  # of the remembered steps, oldest first
             _cuts={},  # step number: rows that started anew before it
+            _began_as_learned=False,  # whether the sequence began with start states that are learned
         )
         self._rewind()
 
@@ -80,7 +84,7 @@ class AbstractRecurrent(Module):
 
     # ---- masks ---------------------------------------------------------------------------------------------------
 
-    def mask_zero(self, n_input_dims: int = 1) -> AbstractRecurrent:
+    def mask_zero(self, n_input_dims: int | None = None) -> AbstractRecurrent:
         """Take rows of the input that are all zero for padding; return the module.
 
         On padding the output and the state are zero, so that the row begins anew at its next step, and no gradient
@@ -88,15 +92,16 @@ class AbstractRecurrent(Module):
 
         Parameters
         ----------
-        n_input_dims : int
-            Number of axes of a row's input. Only 1 is known.
+        n_input_dims : int, optional
+            Number of axes of a row's input, which the module knows.
         """
-        if n_input_dims != 1:
-            raise ValueError(complaint(self, f"mask_zero({n_input_dims!r})", "1, the number of axes of a row's input"))
+        if n_input_dims not in (None, self.row_axes):
+            expects = f"{self.row_axes}, the number of axes of a row's input"
+            raise ValueError(complaint(self, f"mask_zero({n_input_dims!r})", expects))
         self._zeros_are_padding = True
         return self
 
-    def trim_zero(self, n_input_dims: int = 1) -> AbstractRecurrent:
+    def trim_zero(self, n_input_dims: int | None = None) -> AbstractRecurrent:
         """Do as `mask_zero` does: padding at the end of a batch is not computed anyway."""
         return self.mask_zero(n_input_dims)
 
@@ -166,6 +171,7 @@ class AbstractRecurrent(Module):
 
     def update_output(self, input: Any) -> Any:
         """Make one step."""
+        self._note_beginning()
         state = self._state if self._state is not None else self._first_state(input)
         output, new_state, record = self.forward_step(input, state)
         self._advance([record], new_state)
@@ -413,6 +419,10 @@ class AbstractRecurrent(Module):
             if step:
                 self._fitted(self._listed(state), self._state)
 
+    def set_start_state(self, state: Any) -> None:
+        """Set the state that every sequence starts with; None takes it back. This is `set_hidden_state(0, state)`."""
+        self.set_hidden_state(0, state)
+
     def get_grad_hidden_state(self, step: int | None = None) -> Any:
         """Return the gradient that the state after a step received from later steps, in the last `backward` calls.
 
@@ -478,12 +488,45 @@ class AbstractRecurrent(Module):
         copies = map_table(lambda array: None if array is None else np.array(array), state)
         return copies[0] if len(copies) == 1 else copies
 
+    # ---- start states that are learned ---------------------------------------------------------------------------
+
+    @property
+    def learns_start_state(self) -> bool:
+        """Whether the start state is a parameter."""
+        return any(name.startswith("start_") for name in self._parameters)
+
+    def _add_start_parameters(self, shapes: dict[str, tuple[int, ...]]) -> None:
+        """Add a parameter `start_NAME` of zeros for each state that has none yet."""
+        for name, shape in shapes.items():
+            if f"start_{name}" not in self._parameters:
+                self.add_parameter(f"start_{name}", np.zeros(shape, self.dtype))
+
+    def _learned_starts(self) -> list[Array]:
+        return [array for name, array in self._parameters.items() if name.startswith("start_")]
+
+    def _note_beginning(self) -> None:
+        if self._state is None:
+            self._began_as_learned = self.learns_start_state and self._start_state is None
+
+    def _accumulate_starts(self, number: int, scale: float) -> None:
+        """Add the gradients that learned start states receive at the sequence's step `number`."""
+        gradients = self._grad_states[0] if number == 1 else self._cut_gradients.get(number)
+        if not self._began_as_learned or gradients is None:
+            return
+        names = [name for name in self._gradients if name.startswith("start_")]
+        for name, gradient in zip(names, leaves(gradients), strict=True):
+            own = self._gradients[name]
+            own += gradient.dtype.type(scale) * gradient.reshape(-1, *own.shape).sum(0)
+
     # ---- upkeep --------------------------------------------------------------------------------------------------
 
     def _timeless_modules(self) -> Iterator[Module]:
         return iter(())
 
     def _stepped_modules(self) -> Iterator[Module]:
+        yield self
+
+    def _stateful_modules(self) -> Iterator[Module]:
         yield self
 
     def _snapshot(self) -> Any:

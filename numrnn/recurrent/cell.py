@@ -157,7 +157,7 @@ class Cell(AbstractRecurrent):
     (3, 6)
     """
 
-    progress = (*AbstractRecurrent.progress, "_batch_shape", "noise", "_began_as_learned")
+    progress = (*AbstractRecurrent.progress, "_batch_shape", "noise")
     states: tuple[str, ...] = ("h",)
     state_sizes: ClassVar[dict[str, str]] = {}
     """Name of the size of each state that does not have "hidden" channels."""
@@ -280,29 +280,9 @@ class Cell(AbstractRecurrent):
         >>> nr.GRU(4, 6).learn_start_state().start_h.tolist()
         [0.0, 0.0, 0.0, 0.0, 0.0, 0.0]
         """
-        if not self.learns_start_state:
-            for name, width in zip(self.states, self.state_widths(), strict=True):
-                self.add_parameter(f"start_{name}", np.zeros(width, self.dtype))
+        shapes = {name: (width,) for name, width in zip(self.states, self.state_widths(), strict=True)}
+        self._add_start_parameters(shapes)
         return self
-
-    @property
-    def learns_start_state(self) -> bool:
-        """Whether the start state is a parameter."""
-        return f"start_{self.states[0]}" in self._parameters
-
-    def _accumulate_start(self, gradients: Any, scale: float) -> None:
-        """Add gradients of start states, `(batch, channels)`, or of single rows of them."""
-        for name, gradient in zip(self.states, gradients, strict=True):
-            self._gradients[f"start_{name}"] += gradient.dtype.type(scale) * gradient.sum(0)
-
-    def _accumulate_starts(self, tape: Tape, number: int, scale: float) -> None:
-        """Add the gradients that start states receive with a tape, whose first step is the sequence's step `number`."""
-        if not self._began_as_learned:
-            return
-        if number == 1:
-            self._accumulate_start([array[0] for array in tape.grad_states], scale)
-        elif number in self._cut_gradients:
-            self._accumulate_start(self._cut_gradients[number], scale)
 
     # ---- equations to kernels ------------------------------------------------------------------------------------
 
@@ -451,14 +431,12 @@ class Cell(AbstractRecurrent):
         """Return zeros for an input `(batch, features)`, or what was learned."""
         shapes = [(len(input), width) for width in self.state_widths()]
         if self.learns_start_state:
-            rows = [self._parameters[f"start_{name}"] for name in self.states]
-            return [np.array(np.broadcast_to(*pair)) for pair in zip(rows, shapes, strict=True)]
+            return [np.array(np.broadcast_to(*pair)) for pair in zip(self._learned_starts(), shapes, strict=True)]
         return [np.zeros(shape, self.dtype) for shape in shapes]
 
     def _clear(self) -> None:
         super()._clear()
         self.noise: list[Array] | None = None
-        self._began_as_learned = False  # whether the sequence began with start states that are learned
 
     def _masks(self, batch: int) -> tuple[Array, ...]:
         """Return what the equations drop, `(batch, channels)` each; draw it at the start of a sequence."""
@@ -531,8 +509,7 @@ class Cell(AbstractRecurrent):
         is_continued = not self.is_training and self.step > 1 and len(x) == 1
         weights = self._packed_weights(again=not is_continued)
         for part in self._pieces(len(x), flags):
-            if self._state is None:
-                self._began_as_learned = self.learns_start_state and self._start_state is None
+            self._note_beginning()
             state = self._state if self._state is not None else fresh
             if flags is not None and self._state is not None and (flags[part.start] & masking.RESET).any():
                 self._begin_anew(np.flatnonzero(flags[part.start] & masking.RESET), fresh)
@@ -600,7 +577,7 @@ class Cell(AbstractRecurrent):
         parts = self._gradient_parts()
         self._loop().accumulate(parts, tape, with_batch(input), scale)
         self._put_back(parts)
-        self._accumulate_starts(tape, self.step - self._accumulated - len(tape), scale)
+        self._accumulate_starts(self.step - self._accumulated - len(tape), scale)
 
     def state_after(self, record: Any) -> list[Array]:
         """Return the state after a remembered step."""
@@ -678,7 +655,7 @@ class Cell(AbstractRecurrent):
         super().set_masks(mask, reset, zero)
         self._stepper = None
 
-    def mask_zero(self, n_input_dims: int = 1) -> Cell:
+    def mask_zero(self, n_input_dims: int | None = None) -> Cell:
         """Take rows of the input that are all zero for padding; see `AbstractRecurrent.mask_zero`."""
         super().mask_zero(n_input_dims)
         self._stepper = None

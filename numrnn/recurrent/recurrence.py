@@ -79,6 +79,11 @@ class Recurrence(CompositeRecurrent):
     # ---- the state: a list of arrays, even of one ----------------------------------------------------------------
 
     @property
+    def row_axes(self) -> int:  # type: ignore[override]
+        """Number of axes of a row's input."""
+        return self.n_input_dim
+
+    @property
     def _is_single(self) -> bool:
         return isinstance(self.output_size, tuple)
 
@@ -86,8 +91,43 @@ class Recurrence(CompositeRecurrent):
         """Return zeros for an input of this batch size."""
         first = leaves(input)[0]
         batch = first.shape[: first.ndim - self.n_input_dim]
-        zeros = _map_sizes(lambda size: np.zeros((*batch, *size), self.dtype), self.output_size)
-        return [zeros] if self._is_single else zeros
+        starts = iter(self._learned_starts())
+
+        def state(size: tuple[int, ...]) -> np.ndarray:
+            start = next(starts, self.dtype.type(0))
+            return np.array(np.broadcast_to(start, (*batch, *size)))
+
+        first = _map_sizes(state, self.output_size)
+        return [first] if self._is_single else first
+
+    def learn_start_state(self) -> Recurrence:
+        """Make the start state a parameter, `start_K` for its K-th array, and those in the step module; return this."""
+        rows = leaves(_map_sizes(np.empty, self.output_size))
+        self._add_start_parameters({str(k): row.shape for k, row in enumerate(rows)})
+        super().learn_start_state()
+        return self
+
+    def reset(self, rng: Any = None) -> None:
+        """Put the start states that are learned back to zero; nothing is drawn. The step module is left alone."""
+        for start in self._learned_starts():
+            start.fill(0)
+
+    def _check_state(self, given: list[Any]) -> None:
+        super()._check_state(given)
+        self._check_sizes(given, [self.output_size] if self._is_single else self.output_size)
+
+    def _check_sizes(self, given: Any, size: Any) -> None:
+        if given is None:
+            return
+        if isinstance(size, tuple):
+            if is_table(given) or given.shape[max(given.ndim - len(size), 0) :] != size or given.ndim > len(size) + 1:
+                expects = f"an array (batch, ...) with rows of shape {size}"
+                raise ValueError(complaint(self, f"{describe(given)} as a hidden state", expects))
+        elif not is_table(given) or len(given) != len(size):
+            raise ValueError(complaint(self, f"{describe(given)} as a hidden state", f"a table of {len(size)}"))
+        else:
+            for pair in zip(given, size, strict=True):
+                self._check_sizes(*pair)
 
     def check_input(self, input: Any) -> None:
         """Raise an error if a step's input does not fit."""
@@ -157,6 +197,7 @@ class Recurrence(CompositeRecurrent):
         self._restore_children_memory(record["memory"])
         fed = [record["input"], self._fed(record["state"])]
         self._children["step"].acc_grad_parameters(fed, record["total"], scale)
+        self._accumulate_starts(self.step - self._accumulated - 1, scale)
 
     def _forget_own_rows(self, rows: Any) -> None:
         self._begin_anew(self._checked_rows(rows), self._first_state(self._state_as_input()))
@@ -214,6 +255,7 @@ class Recurrence(CompositeRecurrent):
 
     def _run_fused(self, lowered: Lowered, input: Any, x: Any) -> Any:
         """Run the loop that reads `x`."""
+        self._note_beginning()
         state = self._state if self._state is not None else self._first_state(step_of(input, 0))
         self._shapes = [array.shape for array in leaves(state)]
         outputs, tape = lowered.forward(with_batch(x), [flat_rows(array) for array in leaves(state)], self.is_training)
@@ -262,6 +304,7 @@ class Recurrence(CompositeRecurrent):
         if lowered.source is not None:
             lowered.source._restore_memory(self._sequence["memory"])
             lowered.source.sequence_acc_grad_parameters(input, self._sequence["grads"], scale)
+        self._accumulate_starts(self.step - self._accumulated - length_of(input), scale)
         self._accumulated += length_of(input)
 
     def describe_arguments(self) -> str:

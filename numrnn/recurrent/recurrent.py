@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from numrnn.errors import complaint
+from numrnn.errors import complaint, describe
 from numrnn.kernels.cpu import masking
 from numrnn.kernels.cpu.loop import with_batch
 from numrnn.layers import Add, CAddTable, Sigmoid
@@ -37,6 +37,11 @@ class Recurrent(CompositeRecurrent):
         How many steps, besides the newest, are remembered for `backward`.
     merge : Module, optional
         Joins the table of both; by default `CAddTable()`.
+
+    Notes
+    -----
+    A start state that is set takes the place of the start module: the first step is as the later ones then. To learn
+    how a sequence starts is what the start module is for; `learn_start_state` adds nothing to it.
 
     Examples
     --------
@@ -73,19 +78,32 @@ class Recurrent(CompositeRecurrent):
         """Return (output, state, record) of one step."""
         flags = None if self._flags is None else self.flags_for(_rows_of(input), 1)
         if flags is None:
-            return self._recur(state, self._children["input"].forward(input), self._starting_rows)
+            mapped = self._children["input"].forward(input)
+            return self._recur(*self._beginning(state, mapped), mapped)
         return self._masked_step(without_padding(input, flags[0] & masking.PADDING), state, flags[0])
+
+    def _beginning(self, state: Any, mapped: Any) -> tuple[Any, Array | None]:
+        """Return the state before a step, and rows that go through the start module: none if a start state was set."""
+        starting = self._starting_rows
+        if self._start_state is None or (state is not None and starting is None):
+            return state, starting
+        width = leaves(self._start_state)[0].shape[-1]
+        first = self._fitted(self._start_state, [np.empty((*mapped.shape[:-1], width), mapped.dtype)])
+        if state is not None:
+            rest, first = first[0], [np.array(state[0])]
+            first[0][starting] = rest[starting]
+        return first, None
 
     def _masked_step(self, input: Any, state: Any, flags: Array) -> tuple[Any, list[Any], Any]:
         """Make a step with padding, and with rows that begin anew. Padding puts off the beginning of a row."""
         if (flags & masking.RESET).any() and state is not None:
             self._forget_own_rows(np.flatnonzero(flags & masking.RESET))
             state = self._state
+        mapped = self._children["input"].forward(input)
+        state, starting = self._beginning(state, mapped)
         pending = np.zeros(len(flags), bool)
-        pending[slice(None) if state is None else self._starting_rows] = (
-            state is None or self._starting_rows is not None
-        )
-        _, after, record = self._recur(state, self._children["input"].forward(input), self._starting_rows)
+        pending[slice(None) if state is None else starting] = state is None or starting is not None
+        _, after, record = self._recur(state, starting, mapped)
         padding = flags & masking.PADDING
         held = (flags & masking.HOLD) * ~pending
         kept = np.where(rows_like(held, after[0]) != 0, 0 if state is None else state[0], after[0].dtype.type(0))
@@ -95,7 +113,7 @@ class Recurrent(CompositeRecurrent):
         record |= {"after": after, "input": input, "padding": padding, "held": held}
         return np.array(after[0]), after, record
 
-    def _recur(self, state: Any, mapped: Any, starting: Array | None) -> tuple[Any, list[Any], Any]:
+    def _recur(self, state: Any, starting: Array | None, mapped: Any) -> tuple[Any, list[Any], Any]:
         """Make a step from what the input module gave."""
         start, _, feedback, transfer, merge = self.children()
         fed = None
@@ -189,20 +207,22 @@ class Recurrent(CompositeRecurrent):
         mapped = self._children["input"].forward_sequence(input)
         lowered = self._lowered_for(mapped)
         # a step that begins a sequence, in some rows or all, goes through the start module
-        stepped = length if lowered is None else int(self._state is None or self._starting_rows is not None)
+        state, starting = self._beginning(self._state, step_of(mapped, 0))
+        stepped = length if lowered is None else int(state is None or starting is not None)
         for t in range(stepped):
-            output, state, record = self._recur(self._state, step_of(mapped, t), self._starting_rows)
+            output, state, record = self._recur(state, starting if t == 0 else None, step_of(mapped, t))
             self._advance([record | {"in_sequence": True}], state)
             outputs.append(output)
         self._sequence = {"mapped": mapped, "lowered": lowered, "stepped": stepped, "tape": None}
+        self._starting_rows = None
         if stepped < length:
-            outputs += list(self._run_fused(lowered, mapped[stepped:]))
+            outputs += list(self._run_fused(lowered, mapped[stepped:], state))
         self._input_shapes = [leaf.shape[1:] for leaf in leaves(input)]
         return stack_steps(outputs)
 
-    def _run_fused(self, lowered: Lowered, mapped: Array) -> Array:
-        """Run steps as a loop, and return their outputs."""
-        (output,), tape = lowered.forward(with_batch(mapped), [flat_rows(self._state[0])], self.is_training)
+    def _run_fused(self, lowered: Lowered, mapped: Array, state: list[Any]) -> Array:
+        """Run steps as a loop from a state, and return their outputs."""
+        (output,), tape = lowered.forward(with_batch(mapped), [flat_rows(state[0])], self.is_training)
         output = output.reshape(mapped.shape)
         records: list[Any] = [{}] * len(mapped)
         if tape is not None:
@@ -275,18 +295,23 @@ class Recurrent(CompositeRecurrent):
         self._children["input"].sequence_acc_grad_parameters(input, self._sequence["grads"], scale)
         self._accumulated += length_of(input)
 
-    def mask_zero(self, n_input_dims: int = 1) -> Recurrent:
+    def mask_zero(self, n_input_dims: int | None = None) -> Recurrent:
         """Refuse: after padding a row begins with the start module, which only explicit masks can say."""
         hint = "set_masks and set_zero_mask take explicit masks; Recurrence and the cells have mask_zero"
         raise ValueError(complaint(self, "mask_zero()", "explicit masks", hint))
 
     # ---- rows that start anew ------------------------------------------------------------------------------------
 
-    def check_hidden_state(self, step: int, state: Any) -> None:
-        """Raise an error if `set_hidden_state` would refuse its arguments. There is no start state to set (step 0)."""
-        if step == 0 and state is not None:
-            raise ValueError(complaint(self, "a start state", "none: the first step goes through the start module"))
-        super().check_hidden_state(step, state)
+    def get_hidden_state(self, step: int | None = None) -> Any:
+        """Return a copy of the state after a step; see `AbstractRecurrent`. Without a start state, step 0 has None."""
+        if (self.step - 1 if step is None else step) == 0 and None not in (self._start_state, self._state):
+            return self._shown(self._fitted(self._start_state, self._state))
+        return super().get_hidden_state(step)
+
+    def _check_state(self, given: list[Any]) -> None:
+        super()._check_state(given)
+        if len(given) != 1 or not isinstance(given[0], np.ndarray) or given[0].ndim == 0:
+            raise ValueError(complaint(self, f"{describe(given)} as a hidden state", "one array (..., features)"))
 
     def _forget_own_rows(self, rows: Any) -> None:
         chosen = self._checked_rows(rows)

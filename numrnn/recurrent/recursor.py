@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from numrnn.errors import complaint, describe
 from numrnn.module import Module
-from numrnn.recurrent.abstract_recurrent import AbstractRecurrent
 from numrnn.recurrent.composite import CompositeRecurrent
-from numrnn.table import is_table, leaves, length_of, step_of
+from numrnn.states import StatesOfParts
+from numrnn.table import leaves, length_of, step_of
 
 
-class Recursor(CompositeRecurrent):
+class Recursor(StatesOfParts, CompositeRecurrent):
     """Make any module a recurrent one, to be stepped through time and back.
 
     What the module keeps between forward and backward is remembered for every step; recurrent modules inside it go on
@@ -81,44 +80,24 @@ class Recursor(CompositeRecurrent):
         self._children["module"].sequence_acc_grad_parameters(input, grad_output, scale)
         self._accumulated += length_of(input)
 
-    def get_hidden_state(self, step: int | None = None) -> list[Any]:
-        """Return a list of the states of the recurrent modules inside; see `AbstractRecurrent`."""
-        return [inner.get_hidden_state(step) for inner in self._inner()]
+    def mask_zero(self, n_input_dims: int | None = None) -> Recursor:
+        """Put a `MaskZero` around the module: rows of zeros in the input give rows of zeros; return this module.
 
-    def set_hidden_state(self, step: int, state: Any) -> None:
-        """Set the states of the recurrent modules inside from a list; see `AbstractRecurrent`."""
-        self.check_hidden_state(step, state)
-        for inner, own in self._for_inner(state):
-            inner.set_hidden_state(step, own)
+        Recurrent modules inside go on with what they make of rows of zeros, as in the original, unless they have been
+        told to `mask_zero` themselves, or masks are given by `set_masks` or `set_zero_mask`.
 
-    def check_hidden_state(self, step: int, state: Any) -> None:
-        """Raise an error if the modules inside would refuse their states."""
-        for inner, own in self._for_inner(state):
-            inner.check_hidden_state(step, own)
+        Parameters
+        ----------
+        n_input_dims : int, optional
+            Number of axes of a row's input; 1, if not given.
+        """
+        from numrnn.mask_zero import MaskZero
 
-    def get_grad_hidden_state(self, step: int | None = None) -> list[Any]:
-        """Return a list of the gradients of the states of the recurrent modules inside; see `AbstractRecurrent`."""
-        return [inner.get_grad_hidden_state(step) for inner in self._inner()]
+        masked = MaskZero(self._children["module"], 1 if n_input_dims is None else n_input_dims)
+        self.forget()
+        self.add_child("module", masked)
+        return self
 
-    def set_grad_hidden_state(self, step: int | None, gradient: Any) -> None:
-        """Set the gradients of the newest states inside from a list; see `AbstractRecurrent`."""
-        self.check_grad_hidden_state(step, gradient)
-        for inner, own in self._for_inner(gradient):
-            inner.set_grad_hidden_state(step, own)
-
-    def check_grad_hidden_state(self, step: int | None, gradient: Any) -> None:
-        """Raise an error if the modules inside would refuse their gradients."""
-        for inner, own in self._for_inner(gradient):
-            inner.check_grad_hidden_state(step, own)
-
-    def _for_inner(self, states: Any) -> list[tuple[AbstractRecurrent, Any]]:
-        inner = self._inner()
-        given = [None] * len(inner) if states is None else states
-        if not is_table(given) or len(given) != len(inner):
-            expects = f"a table of {len(inner)}, one for each recurrent module inside"
-            raise ValueError(complaint(self, f"{describe(given)} as states", expects))
-        return list(zip(inner, given, strict=True))
-
-    def _inner(self) -> list[AbstractRecurrent]:
+    def _with_states(self) -> list[Module]:
         """Return the recurrent modules directly inside, not those inside other recurrent ones."""
         return list(self._children["module"]._stepped_modules())

@@ -9,6 +9,7 @@ import numpy as np
 from numrnn.containers import check_not_shared
 from numrnn.errors import complaint, describe
 from numrnn.layers import JoinTable
+from numrnn.layers.arrays import is_size
 from numrnn.module import Module
 from numrnn.random import generator
 from numrnn.sequencer.abstract_sequencer import (
@@ -36,9 +37,9 @@ class BiSequencer(SequenceModule):
         A module of one step, which a `Sequencer` applies to every step, or a module over sequences.
     backward : Module, optional
         The same for the other direction. Without it, a copy of `forward` with initial weights of its own.
-    merge : Module, optional
+    merge : Module or int, optional
         A module of one step, from a table `[forward output, backward output]` to the output; `JoinTable()`, which
-        joins the features, if not given. It sees the steps one after the other, and begins anew at every call.
+        joins the features, if not given. A number n stands for `JoinTable(-n)`. It sees the steps one after the other, and begins anew at every call.
 
     Notes
     -----
@@ -75,11 +76,13 @@ class BiSequencer(SequenceModule):
     memory = ("_outputs", "_gradients_of_outputs")
     is_causal = False
 
-    def __init__(self, forward: Module, backward: Module | None = None, merge: Module | None = None) -> None:
+    def __init__(self, forward: Module, backward: Module | None = None, merge: Module | int | None = None) -> None:
         super().__init__()
+        if merge is None or is_size(merge):
+            merge = JoinTable(-1 if merge is None else -merge)
         backward = redrawn(type(self).__name__, forward) if backward is None else backward
         parts = {"forward": as_sequencer(forward), "backward": as_sequencer(backward)}
-        parts["merge"] = JoinTable() if merge is None else merge
+        parts["merge"] = merge
         check_not_shared(type(self).__name__, parts.values())
         for name, part in parts.items():
             self.add_child(name, part)

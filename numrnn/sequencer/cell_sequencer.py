@@ -115,7 +115,7 @@ class CellSequencer(Sequencer):
         _, x = self._split(input)
         super().acc_grad_parameters(self._turned(x), self._turned(grad_output), scale)
 
-    def mask_zero(self, n_input_dims: int = 1) -> CellSequencer:
+    def mask_zero(self, n_input_dims: int | None = None) -> CellSequencer:
         """Take rows of the input that are all zero for padding; see `AbstractRecurrent.mask_zero`."""
         self.module.mask_zero(n_input_dims)
         return self
@@ -133,6 +133,10 @@ class CellSequencer(Sequencer):
             self._next_start = None if state is None else self.module._listed(state)
         else:
             self.module.set_hidden_state(step, state)
+
+    def set_start_state(self, state: Any) -> None:
+        """Set the state that every sequence starts with, other than the one that `set_hidden_state` sets for a call."""
+        self.module.set_start_state(state)
 
     def get_grad_hidden_state(self, step: int | None = None) -> Any:
         """Return the gradient that the cell's state after a step has received; see `AbstractRecurrent`."""

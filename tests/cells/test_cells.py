@@ -328,3 +328,23 @@ def test_sizes_are_whole_positive_numbers(make, sizes):
 def test_rnn_names_the_nonlinearities_it_knows():
     with pytest.raises(ValueError, match=r"RNN: got nonlinearity = 'gelu'; expects 'tanh' or 'relu'"):
         nr.RNN(3, 4, nonlinearity="gelu")
+
+
+def test_mufuru_has_finite_gradients_where_state_and_feature_are_equal():
+    cell = nr.MuFuRu(2, 3, ["sqrt_diff", "keep"]).astype("float64")
+    cell.feature_weight, cell.feature_bias = np.zeros((3, 5)), np.zeros(3)  # the feature is 1/2
+    cell.set_hidden_state(0, np.full((1, 3), 0.5))
+    x = np.ones((1, 2))
+    np.testing.assert_allclose(cell.forward(x), cell.get_hidden_state(), rtol=1e-12)
+    assert np.isfinite(cell.backward(x, np.ones((1, 3)))).all()
+    assert all(np.isfinite(gradient).all() for gradient in cell.parameters()[1])
+
+
+def test_a_gru_with_dropout_takes_over_the_parameters_of_one_without():
+    plain, x = nr.GRU(2, 3).astype("float64"), np.random.default_rng(0).normal(size=(4, 2))
+    other = nr.GRU(2, 3, p=0.3).astype("float64").migrate(plain.parameters()[0]).evaluate()
+    np.testing.assert_allclose(other.forward(x), plain.forward(x), rtol=1e-13)
+    with pytest.raises(ValueError, match="expects a GRU with p > 0"):
+        plain.migrate(plain.parameters()[0])
+    with pytest.raises(ValueError, match="parameters of shapes"):
+        other.migrate(plain.parameters()[0][:5])

@@ -141,3 +141,12 @@ def test_dropout_does_nothing_in_evaluate_mode_and_at_p_0():
 def test_dropout_checks_its_probability(p):
     with pytest.raises(ValueError, match="0 <= p < 1"):
         Dropout(p)
+
+
+def test_dropout_v1_scales_in_evaluate_mode_instead_of_in_training():
+    x, grad = normal((40, 5)), normal((40, 5), seed=1)
+    layer, other = Dropout(0.4, rng=3, v1=True), Dropout(0.4, rng=3)
+    np.testing.assert_allclose(layer(x), other(x) * 0.6, rtol=1e-15)
+    np.testing.assert_allclose(layer.backward(x, grad), other.backward(x, grad) * 0.6, rtol=1e-15)
+    np.testing.assert_array_equal(layer.evaluate()(x), x * 0.6)
+    np.testing.assert_array_equal(layer.backward(x, grad), grad * 0.6)

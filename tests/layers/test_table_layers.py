@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import numrnn as nr
 from numrnn.layers import CAddTable, CMulTable, CSubTable, FlattenTable, JoinTable, SelectTable
 from numrnn.table import leaves, map_table, signature
 from tests.finite_differences import numeric_gradient
@@ -117,3 +118,16 @@ def test_what_does_not_fit_is_refused_by_name(layer, input, error, message):
     with pytest.raises(error, match=message) as caught:
         layer.forward(input)
     assert str(caught.value).startswith(repr(layer))
+
+
+def test_experts_in_one_array_are_mixed_as_a_table_of_them():
+    rng = np.random.default_rng(0)
+    weights, experts, grad = rng.normal(size=(5, 3)), rng.normal(size=(5, 3, 2, 4)), rng.normal(size=(5, 2, 4))
+    split, whole = nr.MixtureTable(), nr.MixtureTable()
+    as_table = [weights, [np.array(experts[:, k]) for k in range(3)]]
+    np.testing.assert_array_equal(whole([weights, experts]), split(as_table))
+    one, many = whole.backward([weights, experts], grad), split.backward(as_table, grad)
+    np.testing.assert_array_equal(one[0], many[0])
+    np.testing.assert_array_equal(one[1], np.stack(many[1], 1))
+    with pytest.raises(ValueError, match="axis 4"):
+        nr.MixtureTable(4)([weights, experts])

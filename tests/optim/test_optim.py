@@ -172,7 +172,16 @@ def test_clipping_leaves_gradients_that_are_not_finite():
     assert (module[1].grad_weight == 3).all()
 
 
-@pytest.mark.parametrize("max_norm", [0, -1, math.inf, math.nan])
-def test_clipping_needs_a_finite_positive_norm(max_norm):
-    with pytest.raises(ValueError, match="a finite number > 0"):
-        clip_grad_norm(network(), max_norm)
+@pytest.mark.parametrize("max_norm", [0, -1, math.inf])
+def test_clipping_can_be_switched_off_and_still_tells_the_norm(max_norm):
+    module = network()
+    for gradient in module.parameters()[1]:
+        gradient[:] = 3
+    count = module.get_parameters()[1].size
+    assert math.isclose(clip_grad_norm(module, max_norm), 3 * math.sqrt(count), rel_tol=1e-12)
+    assert (module.get_parameters()[1] == 3).all()
+
+
+def test_clipping_needs_a_number():
+    with pytest.raises(ValueError, match="max_norm=nan; expects a number"):
+        clip_grad_norm(network(), math.nan)

@@ -259,3 +259,11 @@ def test_what_runs_backwards_may_remember():
     module = nr.ReverseUnreverse(lstm.clone()).remember().evaluate()
     later = module(x[3:])
     np.testing.assert_array_equal(np.concatenate([module(x[:3]), later]), lstm(x[::-1].copy())[::-1])
+
+
+def test_a_number_as_merge_joins_along_that_axis_from_the_end():
+    x = np.random.default_rng(0).normal(size=(3, 2, 4)).astype("float32")
+    forward, backward = nr.LSTM(4, 5), nr.LSTM(4, 5)
+    joined = nr.BiSequencer(forward, backward, 1)(x)
+    np.testing.assert_array_equal(joined, nr.BiSequencer(forward, backward, nr.JoinTable())(x))
+    assert nr.BiSequencer(forward, backward, 2)(x).shape == (3, 4, 5)
