@@ -33,6 +33,7 @@ from numrnn.cells import MinLSTM as MinLSTM
 from numrnn.cells import MuFuRu as MuFuRu
 from numrnn.cells import RecGRU as RecGRU
 from numrnn.cells import RecLSTM as RecLSTM
+from numrnn.cells import SLSTM as SLSTM
 from numrnn.cells import StepGRU as StepGRU
 from numrnn.cells import StepLSTM as StepLSTM
 from numrnn.containers import Concat as Concat

@@ -32,9 +32,9 @@ def _multiply(a, panels, row, out, part, parts, barrier):
     rows, a, start = high - low, a.ravel(), low * depth
     out, out_start = out.ravel(), low * columns
     if panels.shape[2] == VECTOR_BITS // (8 * panels.itemsize):
-        narrow_product(a, start, depth, 1, rows, panels, first, last, row, 0, 0, out, out_start, columns)
+        narrow_product(a, start, depth, 1, rows, panels, first, last, row, 0, 0, out, out_start, columns, columns)
     else:
-        product1(a, start, depth, 1, rows, panels, first, last, row, 0, 0, out, out_start, columns)
+        product1(a, start, depth, 1, rows, panels, first, last, row, 0, 0, out, out_start, columns, columns)
 
 
 def add_outer_products(a: np.ndarray, b: np.ndarray, scale: float, out: np.ndarray, sums: np.ndarray) -> None:
@@ -55,7 +55,7 @@ def _add_outer_products(a, b, scale, out, sums, part, parts, barrier):
         end = min(high, first + COLUMNS)
         if sums.size:
             add_rows(a, last, -width, first, end, rows, scale, sums)
-        add_products_of_transposed(a, last, -width, first, end, rows, bs, starts, sizes, scale, outs)
+        add_products_of_transposed(a, last, -width, first, end, rows, bs, starts, sizes, sizes, scale, outs)
 
 
 @njit(**OPTIONS)

@@ -92,13 +92,17 @@ class Weights:
     """
 
     def __init__(self, program: Program, dtype: np.dtype, backward: bool = False) -> None:
-        sizes = program.trace.sizes
+        sizes = self._sizes = program.trace.sizes
+        self._is_backward = backward
         self._pieces: list[tuple[Callable[..., None], str, tuple[Any, ...]]] = []  # what to call, for which parameter
         panels: dict[tuple[int, int], np.ndarray] = {}
         for group in program.groups:
             size = sizes[group.size]
             for position, argument in enumerate(group.maps[0].arguments):
-                width = sizes[argument.size or ""]
+                width, heads = sizes[argument.size or ""], group.maps[0].heads[position]
+                if heads > 1:
+                    panels[group.index, position] = self._panels_of_heads(group, position, heads, width, dtype)
+                    continue
                 shape = (group.columns * size, width, 1) if backward else (width, size, group.columns)
                 packed = panels[group.index, position] = empty_panels(*shape, dtype)
                 first = 0
@@ -125,6 +129,20 @@ class Weights:
         for name, vector in zip(program.trace.vectors, self.vectors, strict=True):
             self._pieces.append((_copy, name, (vector,)))
 
+    def _panels_of_heads(self, group: Group, position: int, heads: int, width: int, dtype: np.dtype) -> np.ndarray:
+        """Return panels for each head; backward, for each part of each head, since parts lie apart in gradients."""
+        size, width = self._sizes[group.size] // heads, width // heads
+        if self._is_backward:
+            packed = empty_panels(size, width, 1, dtype, several=(heads, group.columns))
+        else:
+            packed = empty_panels(width, size, group.columns, dtype, several=(heads,))
+        first = 0
+        for m in group.maps:
+            name = f"{m.name}_weight_{m.suffixes[position]}"
+            self._pieces.append((_pack_heads, name, (size, packed, first, group.columns, self._is_backward)))
+            first += m.parts
+        return packed
+
     def _bias(self, group: Group, row: np.ndarray) -> np.ndarray:
         size = len(row) // group.columns
         first = 0
@@ -138,6 +156,16 @@ class Weights:
         """Read the parameters."""
         for function, name, arguments in self._pieces:
             function(parameters[name], *arguments)
+
+
+def _pack_heads(weight: np.ndarray, size: int, packed: np.ndarray, first: int, columns: int, backward: bool) -> None:
+    """Pack a weight (heads, parts * size, width), whose parts are those of a group of `columns` from `first` on."""
+    for head, matrix in enumerate(weight):
+        if backward:
+            for part in range(len(matrix) // size):
+                pack_rows(matrix[part * size : (part + 1) * size], packed[head, first + part], 0)
+        else:
+            pack_transposed(matrix, size, packed[head], first, columns)
 
 
 def _copy(source: np.ndarray, target: np.ndarray) -> None:
@@ -164,7 +192,7 @@ class CellLoop:
         sizes = program.trace.sizes
         self._order = parameter_order(program)
         self._loop_bytes = self.dtype.itemsize * sum(
-            product.group.columns * sizes[product.group.size] * sizes[product.argument.size or ""]
+            product.group.columns * sizes[product.group.size] * (sizes[product.argument.size or ""] // product.heads)
             for product in program.products
         )
         self.pre_widths = [group.columns * sizes[group.size] for group in program.groups]
@@ -174,9 +202,9 @@ class CellLoop:
         self._vector_widths = [sizes[value.size or ""] for value in program.trace.vectors.values()]
         self._step_bytes = sum(self.pre_widths) * self.dtype.itemsize
         self._row_work = 2 * sum(
-            group.columns * sizes[group.size] * sizes[argument.size or ""]
+            group.columns * sizes[group.size] * (sizes[argument.size or ""] // heads)
             for group in program.groups
-            for argument in group.maps[0].arguments
+            for argument, heads in zip(group.maps[0].arguments, group.maps[0].heads, strict=True)
         )
 
     def forward(
