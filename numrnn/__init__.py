@@ -22,6 +22,7 @@ from numrnn.cells import LTC as LTC
 from numrnn.cells import MGU as MGU
 from numrnn.cells import QRNN as QRNN
 from numrnn.cells import RNN as RNN
+from numrnn.cells import SLSTM as SLSTM
 from numrnn.cells import SRU as SRU
 from numrnn.cells import CoupledLSTM as CoupledLSTM
 from numrnn.cells import FastLSTM as FastLSTM
@@ -33,7 +34,6 @@ from numrnn.cells import MinLSTM as MinLSTM
 from numrnn.cells import MuFuRu as MuFuRu
 from numrnn.cells import RecGRU as RecGRU
 from numrnn.cells import RecLSTM as RecLSTM
-from numrnn.cells import SLSTM as SLSTM
 from numrnn.cells import StepGRU as StepGRU
 from numrnn.cells import StepLSTM as StepLSTM
 from numrnn.containers import Concat as Concat

@@ -67,7 +67,7 @@ def emit_module(program: Program, dtype: str, origin: str, options: str = "OPTIO
 
 def _matmul_names(program: Program) -> list[str]:
     products = {f"product{group.columns}" for group in program.groups} | {"product1"}
-    return ["CHANNELS", "add_products_of_transposed", "add_rows", *sorted(products), "repeat"]
+    return ["CHANNELS", "TILE_VECTORS", "add_products_of_transposed", "add_rows", *sorted(products), "repeat"]
 
 
 def _emit_kernel(name: str, arguments: str, options: str, lines: list[str]) -> str:
@@ -176,7 +176,8 @@ class _Text:
             "low, high = (0, batch) if by_channels else share(batch, part, parts)",
         )
         names = dict.fromkeys(sizes)
-        self.add(0, *(f"first_{s}, last_{s} = share_of_channels(size_{s}, place, team, LANES)" for s in names))
+        unit = "TILE_VECTORS * LANES" if self.program.products else "LANES"
+        self.add(0, *(f"first_{s}, last_{s} = share_of_channels(size_{s}, place, team, {unit})" for s in names))
 
     # ---- pieces of a step ----------------------------------------------------------------------------------------
 

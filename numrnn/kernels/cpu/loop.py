@@ -16,7 +16,7 @@ from numrnn.equations.derive import Group, Program
 from numrnn.kernels.cpu.compile import compile_program
 from numrnn.kernels.cpu.emit import parameter_order
 from numrnn.kernels.cpu.masking import PADDING
-from numrnn.kernels.cpu.matmul import empty_panels, pack_rows, pack_transposed
+from numrnn.kernels.cpu.matmul import empty_panels, lanes_of, pack_rows, pack_transposed
 from numrnn.kernels.cpu.memory import empty
 from numrnn.kernels.cpu.threads import run, threads_for
 
@@ -277,8 +277,12 @@ class CellLoop:
         """Whether each part of a kernel gets some of the channels, instead of some rows of the batch.
 
         It costs a meeting at every step. It pays where a core's cache does not hold the weights of the loop, unless
-        there are so many rows that reading the weights again at every step takes little of the time.
+        there are so many rows that reading the weights again at every step takes little of the time. Without products
+        in the loop, nobody has to meet, and what counts is that the parts are of the same size.
         """
+        if not self.program.products:
+            vectors = -(-min(self.state_widths) // lanes_of(self.dtype))
+            return parts > 1 and batch * -(-vectors // parts) <= vectors * -(-batch // parts)
         is_large = self._loop_bytes >= CACHE_BYTES * max(1, batch / (FEW_ROWS * parts))
         return parts > 1 and is_large and batch * self._loop_bytes >= parts * STEP_BYTES
 
