@@ -22,6 +22,7 @@ from numrnn.cells import LTC as LTC
 from numrnn.cells import MGU as MGU
 from numrnn.cells import QRNN as QRNN
 from numrnn.cells import RNN as RNN
+from numrnn.cells import SLSTM as SLSTM
 from numrnn.cells import SRU as SRU
 from numrnn.cells import AntisymmetricRNN as AntisymmetricRNN
 from numrnn.cells import CoupledLSTM as CoupledLSTM

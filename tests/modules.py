@@ -5,6 +5,7 @@ The generic tests run over these tables, so a new module needs one line here.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -364,6 +365,10 @@ MODULES: dict[str, Entry] = {
     "LSTM without peepholes": Entry(lambda s: nr.LSTM(s.features, s.hidden, cell2gate=False), features),
     "FastLSTM": Entry(lambda s: nr.FastLSTM(s.features, s.hidden), features),
     "GRU": Entry(lambda s: nr.GRU(s.features, s.hidden), features),
+    "SLSTM": Entry(lambda s: nr.SLSTM(s.features, s.hidden), features),
+    "SLSTM with heads, exponential": Entry(
+        lambda s: nr.SLSTM(s.features, s.hidden, math.gcd(s.hidden, 6), "exponential"), features
+    ),
     "LSTM with dropout": Entry(lambda s: nr.LSTM(s.features, s.hidden, p=0.3), features),
     "FastLSTM with dropout": Entry(lambda s: nr.FastLSTM(s.features, s.hidden, p=0.3), features),
     "GRU with dropout, mono": Entry(lambda s: nr.GRU(s.features, s.hidden, p=0.3, mono=True), features),

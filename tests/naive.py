@@ -24,10 +24,19 @@ def relu(a: np.ndarray) -> np.ndarray:
 
 
 def affine(p: Arrays, name: str, **arguments: np.ndarray) -> np.ndarray:
-    result = p[f"{name}_bias"]
+    result = p.get(f"{name}_bias", 0.0)
     for symbol, value in arguments.items():
         result = result + value @ p[f"{name}_weight_{symbol}"].T
     return result
+
+
+def mapped(weight: np.ndarray, a: np.ndarray, parts: int) -> np.ndarray:
+    """Return the map of an argument; a weight of several heads is (heads, parts * size / heads, width / heads)."""
+    if weight.ndim == 2:
+        return a @ weight.T
+    groups = np.split(a, len(weight), axis=-1)
+    heads = [np.split(group @ w.T, parts, axis=-1) for group, w in zip(groups, weight, strict=True)]
+    return np.concatenate([head[part] for part in range(parts) for head in heads], axis=-1)
 
 
 def rnn_tanh(p: Arrays, x: np.ndarray, h: np.ndarray) -> tuple[np.ndarray, ...]:
@@ -63,6 +72,16 @@ def gru(p: Arrays, x: np.ndarray, h: np.ndarray) -> tuple[np.ndarray, ...]:
     reset, update = np.split(sigmoid(affine(p, "gates", x=x, h=h)), 2, axis=-1)
     candidate = np.tanh(affine(p, "candidate", x=x, h=reset * h))
     return ((1 - update) * candidate + update * h,)
+
+
+def slstm(p: Arrays, x: np.ndarray, h: np.ndarray, c: np.ndarray, n: np.ndarray, m: np.ndarray) -> tuple:
+    gates = affine(p, "gates", x=x) + mapped(p["gates_weight_h"], h, 4)
+    candidate, input_, forget, output = np.split(gates, 4, axis=-1)
+    carried = np.where(n.real > 0, m - np.log(1 + np.exp(-forget)), -1e30)
+    m = np.where(carried.real >= input_.real, carried, input_)
+    input_, forget = np.exp(input_ - m), np.exp(carried - m)
+    c, n = forget * c + input_ * np.tanh(candidate), forget * n + input_
+    return sigmoid(output) * c / n, c, n, m
 
 
 def rec_lstm(p: Arrays, x: np.ndarray, h: np.ndarray, c: np.ndarray) -> tuple[np.ndarray, ...]:

@@ -26,6 +26,7 @@ PEERS = {
     "torch.compile": Peer("pytorch", ("torch",)),
     "ONNX Runtime": Peer("onnx_runtime", ("onnx", "onnxruntime")),
     "JAX": Peer("jax_scan", ("jax",)),
+    "associative scan": Peer("jax_scan", ("jax",)),
 }
 """By their names on the board."""
 

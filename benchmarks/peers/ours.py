@@ -12,7 +12,7 @@ import numpy as np
 import numrnn as nr
 from benchmarks import cells, data, first_use
 from benchmarks.timing import Contestant, Numbers
-from benchmarks.works import FirstUse, Import, Memory, OwnCell, Product, Program, Sequence, Step, Work
+from benchmarks.works import FirstUse, Import, Memory, OwnCell, Product, Program, RecentCell, Sequence, Step, Work
 from examples import permutation_lstm, permutation_rnn
 from numrnn.kernels.cpu.affine import multiply
 from numrnn.kernels.cpu.matmul import pack
@@ -92,6 +92,28 @@ def _(work: OwnCell, name: str) -> Contestant:
         return {"output": output, "gradient of x": grad_x, **gradients(cell, cell.state_dict())}
 
     return Contestant(lambda: train(model, x, grad_output), None if name == "built-in cell" else numbers)
+
+
+def cell_of(work: RecentCell) -> nr.Cell:
+    """Return the cell, which starts from the same weights every time."""
+    more = {"heads": work.heads} if work.heads > 1 else {}
+    return getattr(nr, work.cell)(work.hidden, rng=0, **more)
+
+
+@prepare.register
+def _(work: RecentCell, name: str) -> Contestant:
+    x, grad_output = data.sequences(work.steps, work.batch, work.hidden)
+    cell = cell_of(work)
+    model = nr.Sequencer(cell)
+    if work.mode == "inference":
+        model.evaluate()
+        return Contestant(lambda: model.forward(x), lambda: {"output": model.forward(x)})
+
+    def numbers() -> Numbers:
+        output, grad_x = train(model, x, grad_output)
+        return {"output": output, "gradient of x": grad_x, **gradients(cell, cell.state_dict())}
+
+    return Contestant(lambda: train(model, x, grad_output), numbers)
 
 
 def gradients(module: nr.Module, names: Iterable[str]) -> Numbers:

@@ -22,3 +22,4 @@ from numrnn.cells.rnn import RNN as RNN
 from numrnn.cells.sru import SRU as SRU
 from numrnn.cells.steps import StepGRU as StepGRU
 from numrnn.cells.steps import StepLSTM as StepLSTM
+from numrnn.cells.xlstm import SLSTM as SLSTM

@@ -11,6 +11,9 @@ from numrnn.equations.symbols import (
     exp as exp,
 )
 from numrnn.equations.symbols import (
+    greater as greater,
+)
+from numrnn.equations.symbols import (
     linear as linear,
 )
 from numrnn.equations.symbols import (

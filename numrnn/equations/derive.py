@@ -53,6 +53,11 @@ class Product:
     argument: Value
     position: int  # of the argument in the maps
 
+    @property
+    def heads(self) -> int:
+        """Number of blocks of the weights, if they are block-diagonal, or 1."""
+        return self.group.maps[0].heads[self.position]
+
 
 @dataclass(eq=False)
 class Block:
@@ -135,7 +140,7 @@ class Program:
         newest: dict[tuple, Group] = {}
         for m in self.trace.maps.values():
             level = self.level(self.trace.value("linear", m.name, arguments=m.arguments, size=m.size, part=0))
-            key = (level, m.size, *map(id, m.arguments))
+            key = (level, m.size, m.heads, *map(id, m.arguments))
             if key not in newest or newest[key].columns + m.parts > MOST_COLUMNS:
                 newest[key] = Group(len(groups), level, m.size, [])
                 groups.append(newest[key])

@@ -89,7 +89,10 @@ class Value:
 
 @dataclass(eq=False)
 class LinearMap:
-    """An affine map `sum over k of W_k argument_k + b`, whose result has `parts` parts of `size` channels."""
+    """An affine map `sum over k of W_k argument_k + b`, whose result has `parts` parts of `size` channels.
+
+    With several heads a weight is block-diagonal: channels fall in as many groups, each of which sees only itself.
+    """
 
     name: str
     arguments: tuple[Value, ...]
@@ -97,6 +100,7 @@ class LinearMap:
     size: str
     parts: int
     bias: bool
+    heads: tuple[int, ...]  # one for each argument
 
 
 @dataclass
@@ -219,7 +223,14 @@ def _check_name(name: Any, function: str) -> None:
         raise TypeError(f"{function}: got {name!r} as the name; expects an identifier, such as 'gate'")
 
 
-def linear(name: str, *arguments: Value, size: str = "hidden", parts: int = 1, bias: bool = True) -> Any:
+def linear(
+    name: str,
+    *arguments: Value,
+    size: str = "hidden",
+    parts: int = 1,
+    bias: bool = True,
+    heads: int | tuple[int, ...] = 1,
+) -> Any:
     """Return the affine map `W_1 a_1 + W_2 a_2 + ... + b` of its arguments, inside a cell's equations.
 
     Parameters
@@ -234,6 +245,10 @@ def linear(name: str, *arguments: Value, size: str = "hidden", parts: int = 1, b
         How many such outputs to compute at once, up to 8; their rows lie one block after the other in the weights.
     bias : bool
         Whether there is a `b`.
+    heads : int or tuple of int
+        For more than 1, the weights are block-diagonal: the channels of an argument, and those of each part, are cut
+        into so many groups of equal size, and those of a group depend on the argument's of the same group alone. The
+        weight then has shape `(heads, parts * size / heads, width / heads)`. A tuple has a number for each argument.
 
     Returns
     -------
@@ -244,7 +259,8 @@ def linear(name: str, *arguments: Value, size: str = "hidden", parts: int = 1, b
     TypeError
         If the name is no identifier, or an argument no symbol.
     ValueError
-        If the name was used before, an argument comes twice, or there is no such size or number of parts.
+        If the name was used before, an argument comes twice, there is no such size or number of parts, or the heads
+        do not divide the channels.
     """
     _check_name(name, "linear")
     if not arguments:
@@ -258,6 +274,10 @@ def linear(name: str, *arguments: Value, size: str = "hidden", parts: int = 1, b
         raise ValueError(f"linear({name!r}): got parts={parts!r}; expects a whole number from 1 to {MOST_PARTS}")
     if len(set(arguments)) < len(arguments):
         raise ValueError(f"linear({name!r}): got the same argument twice; expects each once")
+    every = (heads,) * len(arguments) if isinstance(heads, int) else tuple(heads)
+    if len(every) != len(arguments) or not all(isinstance(number, int) and number >= 1 for number in every):
+        expects = "a whole number >= 1, or one for each argument"
+        raise ValueError(f"linear({name!r}): got heads={heads!r}; expects {expects}")
     suffixes: list[str] = []
     shape = parts * trace.sizes[size]
     for k, argument in enumerate(arguments):
@@ -268,13 +288,26 @@ def linear(name: str, *arguments: Value, size: str = "hidden", parts: int = 1, b
         if argument.size is None:
             raise TypeError(f"linear({name!r}): got a number; expects a symbol with channels")
         width = trace.sizes[argument.size]
-        trace.add_parameter(f"linear({name!r})", f"{name}_weight_{suffixes[-1]}", (shape, width))
+        trace.add_parameter(
+            f"linear({name!r})",
+            f"{name}_weight_{suffixes[-1]}",
+            _weight_shape(name, shape, width, every[k], trace.sizes[size]),
+        )
         if k == 0 and bias:
             trace.add_parameter(f"linear({name!r})", f"{name}_bias", (shape,))
     wrapped = tuple(trace.operation("copy", a) if a.kind in ("linear", "vector") else a for a in arguments)
-    trace.maps[name] = LinearMap(name, wrapped, tuple(suffixes), size, parts, bias)
+    trace.maps[name] = LinearMap(name, wrapped, tuple(suffixes), size, parts, bias, every)
     values = tuple(trace.value("linear", name, arguments=wrapped, size=size, part=part) for part in range(parts))
     return values[0] if parts == 1 else values
+
+
+def _weight_shape(name: str, rows: int, width: int, heads: int, size: int) -> tuple[int, ...]:
+    if heads == 1:
+        return rows, width
+    if size % heads or width % heads:
+        got = f"{heads} heads for {width} channels of an argument and {size} of the result"
+        raise ValueError(f"linear({name!r}): got {got}; expects a number that divides both")
+    return heads, rows // heads, width // heads
 
 
 def _suffix(argument: Value, position: int) -> str:
@@ -402,3 +435,4 @@ softplus = _element_function("softplus", "log(1 + exp(a))")
 relu = _element_function("relu", "max(a, 0)")
 maximum = _element_function("maximum", "the larger of a and b", count=2)
 minimum = _element_function("minimum", "the smaller of a and b", count=2)
+greater = _element_function("greater", "1 where a > b and 0 elsewhere, whose derivative is 0", count=2)

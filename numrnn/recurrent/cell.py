@@ -41,6 +41,8 @@ class Joint:
 
     def shape(self, shapes: dict[str, tuple[int, ...]]) -> tuple[int, ...]:
         """Return the parameter's shape, given those of the parts."""
+        if len(self.parts) == 1 and not self.is_transposed:
+            return shapes[self.parts[0]]
         width = sum(shapes[name][-1] for name in self.blocks[0])
         height = [sum(shapes[row[0]][0] for row in self.blocks)] if len(shapes[self.blocks[0][0]]) > 1 else []
         return (*height, width)[:: -1 if self.is_transposed else 1]

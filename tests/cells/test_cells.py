@@ -1,5 +1,7 @@
 """The library's cells: they are what their papers say, row by row, whatever the shape."""
 
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +22,8 @@ class Row:
     """Names and shapes, in order: "name HxD"."""
     is_bounded: bool = True
     """Whether outputs stay within -1 and 1, or the start state."""
+    start: Callable[[list[np.ndarray]], list[np.ndarray]] = list
+    """Makes a start state that may occur from one of random numbers."""
 
 
 def _three(prefix):
@@ -38,6 +42,11 @@ def _blocks(prefix, parts):
     return (f"{prefix}_weight_x {parts}HxD", f"{prefix}_bias {parts}H", f"{prefix}_weight_h {parts}HxH")
 
 
+def _in_scale(h, c, n, m):
+    """Return a state of an sLSTM whose cell is within its normaliser."""
+    return [h, np.tanh(c) * np.abs(n), np.abs(n), m]
+
+
 CELLS = {
     "RNN": Row(nr.RNN, naive.rnn_tanh, _three("hidden")),
     "RNN-relu": Row(lambda *sizes: nr.RNN(*sizes, nonlinearity="relu"), naive.rnn_relu, _three("hidden"), False),
@@ -48,6 +57,13 @@ CELLS = {
         (*_three("forget"), *_three("input"), *_three("candidate"), *_three("output")),
     ),
     "FastLSTM": Row(nr.FastLSTM, naive.fast_lstm, _blocks("gates", 4)),
+    "SLSTM": Row(nr.SLSTM, naive.slstm, _blocks("gates", 4), start=lambda s: _in_scale(*s)),
+    "SLSTM-heads": Row(
+        lambda d, h=None: nr.SLSTM(d, h, heads=math.gcd(h or d, 4)),
+        naive.slstm,
+        ("gates_weight_x 4HxD", "gates_bias 4H", "gates_weight_h 2x2HxP"),
+        start=lambda s: _in_scale(*s),
+    ),
     "GRU": Row(nr.GRU, naive.gru, (*_blocks("gates", 2), *_three("candidate"))),
     "RecLSTM": Row(nr.RecLSTM, naive.rec_lstm, ("weight D+Hx4H", "bias 4H")),
     "RecLSTM-projected": Row(
@@ -108,7 +124,8 @@ def made(row, shape, dtype, seed=0):
     cell = row.make(input_size, hidden_size)
     cell.reset(rng)
     cell = cell.astype(dtype)
-    cell.set_hidden_state(0, [rng.normal(0, 0.5, (batch, hidden_size)).astype(dtype) for _ in cell.states])
+    start = row.start([rng.normal(0, 0.5, (batch, hidden_size)) for _ in cell.states])
+    cell.set_hidden_state(0, [state.astype(dtype) for state in start])
     x, grad = rng.normal(0, 1, (time, batch, input_size)), rng.normal(0, 1, (time, batch, hidden_size))
     return cell, x.astype(dtype), grad.astype(dtype)
 
@@ -273,12 +290,16 @@ def test_strided_and_read_only_arrays_give_the_same_and_are_not_changed(row):
     assert_same(before, (odd_x, odd_grad))
 
 
+def _sized(text, sizes):
+    return int(text) if text.isdecimal() else int(text[:-1] or 1) * sizes[text[-1]]
+
+
 @each_cell
 def test_parameters_have_the_names_shapes_and_order_of_the_original(row):
-    sizes = {"H": 6, "D": 4}
+    sizes = {"H": 6, "D": 4, "P": 3}  # P: half of H
 
     def shape(text):
-        factors = [[int(f[:-1] or 1) * sizes[f[-1]] for f in factor.split("+")] for factor in text.split("x")]
+        factors = [[_sized(f, sizes) for f in factor.split("+")] for factor in text.split("x")]
         return tuple(map(sum, factors))
 
     expected = [(name, shape(text)) for name, text in (entry.split() for entry in row.parameters)]

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 import numrnn as nr
 import numrnn.equations as on_symbols
+from tests import naive
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,10 @@ def recipes(draw: Any) -> Recipe:
         if kind == "linear":
             more = draw(st.sets(st.integers(0, len(values) - 1), max_size=2)) - {a}
             size, parts, bias = draw(st.sampled_from(list(sizes))), draw(st.integers(1, 3)), draw(st.booleans())
-            instruct(sizes[size], parts, "linear", (a, *sorted(more)), f"map{number}", size, parts, bias)
+            arguments = (a, *sorted(more))
+            divisors = [[k for k in (1, 2, 3, 4, 5) if values[b] % k == sizes[size] % k == 0] for b in arguments]
+            heads = tuple(draw(st.sampled_from(numbers)) for numbers in divisors)
+            instruct(sizes[size], parts, "linear", arguments, f"map{number}", size, parts, bias, heads)
         elif kind == "peephole":
             instruct(values[a], 1, "peephole", (a,), f"diagonal{number}")
         elif kind == "unary":
@@ -101,7 +105,7 @@ def recipes(draw: Any) -> Recipe:
         unused.difference_update(results[1:])
         foreign = tuple(k for k in sorted(unused) if values[k] != sizes[output_size])
         if foreign:
-            instruct(sizes[output_size], 1, "linear", foreign, "rest", output_size, 1, False)
+            instruct(sizes[output_size], 1, "linear", foreign, "rest", output_size, 1, False, (1,) * len(foreign))
         again = draw(st.sets(st.sampled_from(of_width(sizes[output_size])), max_size=3))
         mine = {k for k in unused if values[k] == sizes[output_size]} | again
         instruct(sizes[output_size], 1, "sum", (results[0], *sorted(mine - {results[0]})))
@@ -115,8 +119,8 @@ def carry_out(recipe: Recipe, language: Any, x: Any, states: Any) -> tuple[Any, 
     for kind, chosen, *rest in recipe.instructions:
         arguments = [values[k] for k in chosen]
         if kind == "linear":
-            name, size, parts, bias = rest
-            result = language.linear(name, *arguments, size=size, parts=parts, bias=bias)
+            name, size, parts, bias, heads = rest
+            result = language.linear(name, *arguments, size=size, parts=parts, bias=bias, heads=heads)
             values += [result] if parts == 1 else list(result)
         elif kind == "peephole":
             values.append(language.peephole(rest[0], *arguments))
@@ -162,10 +166,11 @@ class OnArrays:
     def __init__(self, parameters: dict[str, np.ndarray], suffixes: dict[str, tuple[str, ...]]) -> None:
         self.parameters, self.suffixes, self.margin = parameters, suffixes, np.inf
 
-    def linear(self, name, *arguments, size, parts, bias):
+    def linear(self, name, *arguments, size, parts, bias, heads):
         p = self.parameters
         weights = [p[f"{name}_weight_{suffix}"] for suffix in self.suffixes[name]]
-        result = sum(a @ w.T for a, w in zip(arguments, weights, strict=True)) + (p[f"{name}_bias"] if bias else 0)
+        terms = [naive.mapped(w, a, parts) for a, w in zip(arguments, weights, strict=True)]
+        result = sum(terms) + (p[f"{name}_bias"] if bias else 0)
         return result if parts == 1 else np.split(result, parts, axis=-1)
 
     def peephole(self, name, value):

@@ -36,7 +36,7 @@ def product(a, b, start):
     rows, depth = a.shape
     a, panels, size = np.array(a, order="C").reshape(-1), pack(np.array(b, order="C")), b.shape[1]
     kernel = narrow_product if panels.shape[2] == lanes_of(a.dtype) else product1
-    kernel(a, 0, depth, 1, rows, panels, 0, len(panels), out, 0, size, out, 0, size)
+    kernel(a, 0, depth, 1, rows, panels, 0, len(panels), out, 0, size, out, 0, size, size)
     return out.reshape(start.shape)
 
 

@@ -69,9 +69,9 @@ def _multiply(a, panels, row, out, part, parts, barrier):
     rows, a, start = high - low, a.ravel(), low * depth
     out, out_start = out.ravel(), low * columns
     if panels.shape[2] == VECTOR_BITS // (8 * panels.itemsize):
-        narrow_product(a, start, depth, 1, rows, panels, first, last, row, 0, 0, out, out_start, columns)
+        narrow_product(a, start, depth, 1, rows, panels, first, last, row, 0, 0, out, out_start, columns, columns)
     else:
-        product1(a, start, depth, 1, rows, panels, first, last, row, 0, 0, out, out_start, columns)
+        product1(a, start, depth, 1, rows, panels, first, last, row, 0, 0, out, out_start, columns, columns)
 
 
 def add_outer_products(a: np.ndarray, b: np.ndarray, scale: float, out: np.ndarray, sums: np.ndarray) -> None:
@@ -88,7 +88,7 @@ def _add_outer_products(a, b, scale, out, sums, part, parts, barrier):
     low, high = share(width, part, parts)
     a, last = a.ravel(), (rows - 1) * width
     bs, starts, sizes, outs = (b.ravel(),), ((rows - 1) * columns,), (columns,), (out.ravel(),)
-    add_products_of_transposed(a, last, -width, low, high, rows, bs, starts, sizes, scale, outs, sums)
+    add_products_of_transposed(a, last, -width, low, high, rows, bs, starts, sizes, sizes, scale, outs, sums)
 
 
 @njit(**OPTIONS)

@@ -67,7 +67,7 @@ def emit_module(program: Program, dtype: str, origin: str, options: str = "OPTIO
 
 def _matmul_names(program: Program) -> list[str]:
     products = {f"product{group.columns}" for group in program.groups} | {"product1"}
-    return ["CHANNELS", "add_products_of_transposed", "add_rows", *sorted(products), "repeat"]
+    return ["CHANNELS", "TILE_VECTORS", "add_products_of_transposed", "add_rows", *sorted(products), "repeat"]
 
 
 def _emit_kernel(name: str, arguments: str, options: str, lines: list[str]) -> str:
@@ -176,7 +176,8 @@ class _Text:
             "low, high = (0, batch) if by_channels else share(batch, part, parts)",
         )
         names = dict.fromkeys(sizes)
-        self.add(0, *(f"first_{s}, last_{s} = share_of_channels(size_{s}, place, team, LANES)" for s in names))
+        unit = "TILE_VECTORS * LANES" if self.program.products else "LANES"
+        self.add(0, *(f"first_{s}, last_{s} = share_of_channels(size_{s}, place, team, {unit})" for s in names))
 
     # ---- pieces of a step ----------------------------------------------------------------------------------------
 
@@ -277,16 +278,15 @@ def _forward(program: Program) -> list[str]:
             group, size = product.group, product.group.size
             array, start = _rows_of(program, product.argument)
             row = f"(t * batch + low) * {group.columns} * size_{size}"
-            pre = f"pre{group.index}, {row}"
-            depth = f"size_{product.argument.size}"
-            text.at_step(
-                0,
-                f"product{group.columns}(",
-                f"    {array}, ({start} + low) * {depth}, {depth}, 1, end - low,",
-                f"    panels[{k}], {_panels(group.columns, f'first_{size}', f'last_{size}')},",
-                f"    {pre}, {group.columns} * size_{size}, {pre}, size_{size},",
-                ")",
+            call = _Call(
+                source=(array, f"({start} + low)"),
+                rows="end - low",
+                panels=f"panels[{k}]",
+                channels=(f"first_{size}", f"last_{size}"),
+                before=(f"pre{group.index}", row, f"{group.columns} * size_{size}"),
+                target=(f"pre{group.index}", row),
             )
+            _emit_product(text, 2, group, product.position, call)
         for index, block in enumerate(program.blocks):
             if block.level == level:
                 stores = [f"store({{0}}, {text.place(value)}, width)" for value in block.outputs]
@@ -297,6 +297,97 @@ def _forward(program: Program) -> list[str]:
                 text.block(f"block{index}", block.size, [f"load({text.place(v)}, width)" for v in block.inputs], stores)
     text.end_flagged()
     return text.lines
+
+
+@dataclass
+class _Call:
+    """A matrix product in a kernel, of all heads: arrays, flat, with where to begin; numbers are expressions."""
+
+    source: tuple[str, str]  # array, row
+    rows: str
+    panels: str
+    channels: tuple[str, str] | None  # of the target that this part of the kernel has; None: all
+    before: tuple[str, str, str]  # array, start, from row to row
+    target: tuple[str, str]  # array, start
+
+
+def _emit_product(text: _Text, depth: int, group: Group, position: int, call: _Call) -> None:
+    """Add the product of a group's weights with an argument: target = before + W argument."""
+    size, width = f"size_{group.size}", f"size_{group.maps[0].arguments[position].size}"
+    array, row = call.source
+    source = f"{array}, {row} * {width}"
+    if group.maps[0].heads[position] == 1:
+        panels = f"0, len({call.panels})" if call.channels is None else _panels(group.columns, *call.channels)
+        text.add(
+            depth,
+            f"product{group.columns}(",
+            f"    {source}, {width}, 1, {call.rows},",
+            f"    {call.panels}, {panels},",
+            f"    {', '.join(call.before)}, {', '.join(call.target)}, {size}, {size},",
+            ")",
+        )
+        return
+    array, start, step = call.before
+    _begin_heads(text, depth, call)
+    text.add(
+        depth + 1,
+        f"channel, own = head * ({size} // heads), {size} // heads",
+        f"product{group.columns}(",
+        f"    {source} + head * ({width} // heads), {width}, 1, {call.rows},",
+        f"    {call.panels}[head], 0, len({call.panels}[head]),",
+        f"    {array}, {start} + channel, {step}, {', '.join(call.target)} + channel, {size}, own,",
+        ")",
+    )
+    _end_heads(text, depth, call)
+
+
+def _emit_product_of_transposed(text: _Text, depth: int, group: Group, position: int, call: _Call) -> None:
+    """Add the product of a group's transposed weights with the gradients of its maps: target = before + W' gradient.
+
+    With heads, the parts of a head lie apart in the gradients, and are multiplied one after the other.
+    """
+    size, width = f"size_{group.size}", f"size_{group.maps[0].arguments[position].size}"
+    array, row = call.source
+    inner = f"{group.columns} * {size}"
+    if group.maps[0].heads[position] == 1:
+        panels = f"0, len({call.panels})" if call.channels is None else _panels(1, *call.channels)
+        text.add(
+            depth,
+            "product1(",
+            f"    {array}, {row} * {inner}, {inner}, 1, {call.rows},",
+            f"    {call.panels}, {panels},",
+            f"    {', '.join(call.before)}, {', '.join(call.target)}, {width}, {width},",
+            ")",
+        )
+        return
+    _begin_heads(text, depth, call)
+    text.add(depth + 1, f"channel, own = head * ({width} // heads), {width} // heads")
+    for column in range(group.columns):
+        before, start, step = call.before if column == 0 else (*call.target, width)
+        text.add(
+            depth + 1,
+            "product1(",
+            f"    {array}, ({row} * {group.columns} + {column}) * {size} + head * ({size} // heads), {inner}, 1,",
+            f"    {call.rows}, {call.panels}[head, {column}], 0, len({call.panels}[head, {column}]),",
+            f"    {before}, {start} + channel, {step}, {', '.join(call.target)} + channel, {width}, own,",
+            ")",
+        )
+    _end_heads(text, depth, call)
+
+
+def _begin_heads(text: _Text, depth: int, call: _Call) -> None:
+    """Add the loop over heads. In the loop over time they are shared out, so others may have begun what is added to."""
+    text.add(depth, f"heads = len({call.panels})")
+    if call.channels is None:
+        text.add(depth, "for head in range(heads):")
+    else:
+        text.add(depth, "wait(barrier, team)", "own_head, end_head = share(heads, place, team)")
+        text.add(depth, "for head in range(own_head, end_head):")
+
+
+def _end_heads(text: _Text, depth: int, call: _Call) -> None:
+    if call.channels is not None:
+        text.add(depth, "wait(barrier, team)")
 
 
 def _step_arrays(program: Program) -> list[str]:
@@ -346,15 +437,15 @@ def _emit_input_maps(text: _Text) -> None:
 
     def products(depth: int, rows: str) -> None:
         for k, group in enumerate(inputs):
-            size, columns = f"size_{group.size}", group.columns
-            text.add(
-                depth,
-                f"product{columns}(",
-                f"    x, row * size_input, size_input, 1, {rows},",
-                f"    inputs[{k}], 0, len(inputs[{k}]),",
-                f"    biases[{group.index}], 0, 0, pre{group.index}, row * {columns} * {size}, {size},",
-                ")",
+            call = _Call(
+                source=("x", "row"),
+                rows=rows,
+                panels=f"inputs[{k}]",
+                channels=None,
+                before=(f"biases[{group.index}]", "0", "0"),
+                target=(f"pre{group.index}", f"row * {group.columns} * size_{group.size}"),
             )
+            _emit_product(text, depth, group, group.maps[0].arguments.index(program.input), call)
 
     text.add(1, "top, bottom = share((stop - start) * batch, part, parts)", "row = start * batch + top")
     for group in program.groups:
@@ -446,18 +537,16 @@ def _backward(program: Program) -> list[str]:
 def _emit_product_back(text: _Text, k: int, product: Product, is_written: bool) -> None:
     group, size = product.group, f"size_{product.argument.size}"
     array, row = _gradient_rows_of(text.program, product.argument)
-    depth = f"{group.columns} * size_{group.size}"
-    target = f"{array}, ({row} + low) * {size}"
-    before = f"{target}, {size}" if is_written else "zeros, 0, 0"
-    channels = f"first_{product.argument.size}", f"last_{product.argument.size}"
-    text.at_step(
-        0,
-        "product1(",
-        f"    grad_pre{group.index}, (t * batch + low) * {depth}, {depth}, 1, end - low,",
-        f"    panels[{k}], {_panels(1, *channels)},",
-        f"    {before}, {target}, {size},",
-        ")",
+    target = array, f"({row} + low) * {size}"
+    call = _Call(
+        source=(f"grad_pre{group.index}", "(t * batch + low)"),
+        rows="end - low",
+        panels=f"panels[{k}]",
+        channels=(f"first_{product.argument.size}", f"last_{product.argument.size}"),
+        before=(*target, size) if is_written else ("zeros", "0", "0"),
+        target=target,
     )
+    _emit_product_of_transposed(text, text.depth, group, product.position, call)
 
 
 def _emit_input_gradient(text: _Text, is_written: bool) -> None:
@@ -466,17 +555,17 @@ def _emit_input_gradient(text: _Text, is_written: bool) -> None:
     inputs = [group for group in program.groups if _maps_input(program, group)]
 
     def products(depth: int, rows: str) -> None:
-        target = "grad_x, row * size_input"
+        target = "grad_x", "row * size_input"
         for k, group in enumerate(inputs):
-            width = f"{group.columns} * size_{group.size}"
-            before = f"{target}, size_input" if is_written or k > 0 else "zeros, 0, 0"
-            text.add(
-                depth,
-                "product1(",
-                f"    grad_pre{group.index}, row * {width}, {width}, 1, {rows},",
-                f"    inputs[{k}], 0, len(inputs[{k}]), {before}, {target}, size_input,",
-                ")",
+            call = _Call(
+                source=(f"grad_pre{group.index}", "row"),
+                rows=rows,
+                panels=f"inputs[{k}]",
+                channels=None,
+                before=(*target, "size_input") if is_written or k > 0 else ("zeros", "0", "0"),
+                target=target,
             )
+            _emit_product_of_transposed(text, depth, group, group.maps[0].arguments.index(program.input), call)
 
     text.add(0, "wait(barrier, parts)", "top, bottom = share(steps * batch, part, parts)", "row = top")
     if not inputs:
@@ -532,17 +621,26 @@ def _accumulate(program: Program) -> list[str]:
             targets = [f"grad_parameters[{index + k}].ravel()" for k in range(len(rows))]
             index += len(rows)
             sums = f"grad_parameters[{index}]" if m.bias else f"{targets[0]}[:0]"
+            whole = [k for k in range(len(rows)) if m.heads[k] == 1]
+            if whole:
+                text.add(
+                    0,
+                    "add_products_of_transposed(",
+                    f"    {source}, low, high, rows,",
+                    f"    ({', '.join(rows[k][0] for k in whole)},),",
+                    f"    ({', '.join(starts[k] for k in whole)},),",
+                    f"    ({', '.join(widths[k] for k in whole)},),",
+                    f"    ({', '.join(widths[k] for k in whole)},), scale,",
+                    f"    ({', '.join(targets[k] for k in whole)},), {sums},",
+                    ")",
+                )
+            for k in range(len(rows)):
+                if m.heads[k] > 1:
+                    place = rows[k][0], starts[k], widths[k]
+                    _emit_weights_of_heads(text, m, source, size, place, targets[k].removesuffix(".ravel()"))
+            if m.bias and not whole:
+                text.add(0, f"add_rows({source}, low, high, rows, scale, {sums})")
             index += m.bias
-            text.add(
-                0,
-                "add_products_of_transposed(",
-                f"    {source}, low, high, rows,",
-                f"    ({', '.join(array for array, _ in rows)},),",
-                f"    ({', '.join(starts)},),",
-                f"    ({', '.join(widths)},), scale,",
-                f"    ({', '.join(targets)},), {sums},",
-                ")",
-            )
     for k, vector in enumerate(text.vectors):
         size = f"size_{vector.size}"
         text.add(0, f"low, high = share({size}, part, parts)")
@@ -552,6 +650,29 @@ def _accumulate(program: Program) -> list[str]:
         )
         index += 1
     return text.lines
+
+
+def _emit_weights_of_heads(
+    text: _Text, m: LinearMap, source: str, size: str, place: tuple[str, str, str], target: str
+) -> None:
+    """Add the gradient of block-diagonal weights: of each head and part, channels are shared out."""
+    (gradient, start, step), (array, first, width) = source.split(", "), place
+    text.add(
+        0,
+        f"heads = len({target})",
+        f"own_low, own_high = share({size} // heads, part, parts)",
+        "for head in range(heads):",
+    )
+    text.add(1, f"channel = head * ({width} // heads)", f"for column in range({m.parts}):")
+    text.add(
+        2,
+        "add_products_of_transposed(",
+        f"    {gradient}, {start} + column * {size} + head * ({size} // heads), {step}, own_low, own_high, rows,",
+        f"    ({array},), ({first} + channel,), ({width},), ({width} // heads,), scale,",
+        f"    ({target}[head].ravel()[column * ({size} // heads) * ({width} // heads) :],),",
+        f"    {target}[head].ravel()[:0],",
+        ")",
+    )
 
 
 def parameter_order(program: Program) -> list[str]:

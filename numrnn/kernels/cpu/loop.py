@@ -16,7 +16,7 @@ from numrnn.equations.derive import Group, Program
 from numrnn.kernels.cpu.compile import compile_program
 from numrnn.kernels.cpu.emit import parameter_order
 from numrnn.kernels.cpu.masking import PADDING
-from numrnn.kernels.cpu.matmul import empty_panels, pack_rows, pack_transposed
+from numrnn.kernels.cpu.matmul import empty_panels, lanes_of, pack_rows, pack_transposed
 from numrnn.kernels.cpu.memory import empty
 from numrnn.kernels.cpu.threads import get_num_threads, run, threads_for
 
@@ -105,13 +105,17 @@ class Weights:
     """
 
     def __init__(self, program: Program, dtype: np.dtype, backward: bool = False) -> None:
-        sizes = program.trace.sizes
+        sizes = self._sizes = program.trace.sizes
+        self._is_backward = backward
         self._pieces: list[tuple[Callable[..., None], str, tuple[Any, ...]]] = []  # what to call, for which parameter
         panels: dict[tuple[int, int], np.ndarray] = {}
         for group in program.groups:
             size = sizes[group.size]
             for position, argument in enumerate(group.maps[0].arguments):
-                width = sizes[argument.size or ""]
+                width, heads = sizes[argument.size or ""], group.maps[0].heads[position]
+                if heads > 1:
+                    panels[group.index, position] = self._panels_of_heads(group, position, heads, width, dtype)
+                    continue
                 shape = (group.columns * size, width, 1) if backward else (width, size, group.columns)
                 packed = panels[group.index, position] = empty_panels(*shape, dtype)
                 first = 0
@@ -138,6 +142,20 @@ class Weights:
         for name, vector in zip(program.trace.vectors, self.vectors, strict=True):
             self._pieces.append((_copy, name, (vector,)))
 
+    def _panels_of_heads(self, group: Group, position: int, heads: int, width: int, dtype: np.dtype) -> np.ndarray:
+        """Return panels for each head; backward, for each part of each head, since parts lie apart in gradients."""
+        size, width = self._sizes[group.size] // heads, width // heads
+        if self._is_backward:
+            packed = empty_panels(size, width, 1, dtype, several=(heads, group.columns))
+        else:
+            packed = empty_panels(width, size, group.columns, dtype, several=(heads,))
+        first = 0
+        for m in group.maps:
+            name = f"{m.name}_weight_{m.suffixes[position]}"
+            self._pieces.append((_pack_heads, name, (size, packed, first, group.columns, self._is_backward)))
+            first += m.parts
+        return packed
+
     def _bias(self, group: Group, row: np.ndarray) -> np.ndarray:
         size = len(row) // group.columns
         first = 0
@@ -151,6 +169,16 @@ class Weights:
         """Read the parameters."""
         for function, name, arguments in self._pieces:
             function(parameters[name], *arguments)
+
+
+def _pack_heads(weight: np.ndarray, size: int, packed: np.ndarray, first: int, columns: int, backward: bool) -> None:
+    """Pack a weight (heads, parts * size, width), whose parts are those of a group of `columns` from `first` on."""
+    for head, matrix in enumerate(weight):
+        if backward:
+            for part in range(len(matrix) // size):
+                pack_rows(matrix[part * size : (part + 1) * size], packed[head, first + part], 0)
+        else:
+            pack_transposed(matrix, size, packed[head], first, columns)
 
 
 def _copy(source: np.ndarray, target: np.ndarray) -> None:
@@ -177,7 +205,7 @@ class CellLoop:
         sizes = program.trace.sizes
         self._order = parameter_order(program)
         self._loop_bytes = self.dtype.itemsize * sum(
-            product.group.columns * sizes[product.group.size] * sizes[product.argument.size or ""]
+            product.group.columns * sizes[product.group.size] * (sizes[product.argument.size or ""] // product.heads)
             for product in program.products
         )
         self.pre_widths = [group.columns * sizes[group.size] for group in program.groups]
@@ -187,9 +215,9 @@ class CellLoop:
         self._vector_widths = [sizes[value.size or ""] for value in program.trace.vectors.values()]
         self._step_bytes = sum(self.pre_widths) * self.dtype.itemsize
         self._row_work = 2 * sum(
-            group.columns * sizes[group.size] * sizes[argument.size or ""]
+            group.columns * sizes[group.size] * (sizes[argument.size or ""] // heads)
             for group in program.groups
-            for argument in group.maps[0].arguments
+            for argument, heads in zip(group.maps[0].arguments, group.maps[0].heads, strict=True)
         )
 
     def forward(
@@ -266,8 +294,12 @@ class CellLoop:
         """Whether each part of a kernel gets some of the channels, instead of some rows of the batch.
 
         It costs a meeting at every step. It pays where a core's cache does not hold the weights of the loop, unless
-        there are so many rows that reading the weights again at every step takes little of the time.
+        there are so many rows that reading the weights again at every step takes little of the time. Without products
+        in the loop, nobody has to meet, and what counts is that the parts are of the same size.
         """
+        if not self.program.products:
+            vectors = -(-min(self.state_widths) // lanes_of(self.dtype))
+            return parts > 1 and batch * -(-vectors // parts) <= vectors * -(-batch // parts)
         is_large = self._loop_bytes >= CACHE_BYTES * max(1, batch / (FEW_ROWS * parts))
         return parts > 1 and is_large and batch * self._loop_bytes >= parts * STEP_BYTES
 

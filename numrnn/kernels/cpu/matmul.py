@@ -36,13 +36,15 @@ def lanes_of(dtype: np.dtype) -> int:
     return VECTOR_BITS // (8 * np.dtype(dtype).itemsize)
 
 
-def empty_panels(depth: int, size: int, parts: int, dtype: np.dtype, vectors: int | None = None) -> np.ndarray:
-    """Return panels for a factor of shape (depth, parts * size): `(ceil(size / C), depth, parts * C)`.
+def empty_panels(
+    depth: int, size: int, parts: int, dtype: np.dtype, vectors: int | None = None, several: tuple[int, ...] = ()
+) -> np.ndarray:
+    """Return panels for a factor of shape (depth, parts * size): `(*several, ceil(size / C), depth, parts * C)`.
 
     C is the number of channels of each part in a panel: those of `vectors` registers, or as many as the products want.
     """
     channels = (vectors or vectors_of_part(parts)) * lanes_of(dtype)
-    shape = -(-size // channels), depth, parts * channels
+    shape = *several, -(-size // channels), depth, parts * channels
     return aligned(np.empty(math.prod(shape) * np.dtype(dtype).itemsize + LINE, np.uint8), shape, np.dtype(dtype))
 
 
@@ -100,11 +102,13 @@ def _make_product(parts, vectors):
     h0, h1, h2, h3 = highest, min(4, highest), min(2, highest), 1
 
     @njit(**OPTIONS)
-    def product(a, a_start, a_row, a_step, rows, panels, low, high, init, init_start, init_row, out, out_start, size):
+    def product(
+        a, a_start, a_row, a_step, rows, panels, low, high, init, init_start, init_row, out, out_start, size, used
+    ):
         """out = init + a @ b for `rows` rows and the panels from `low` to `high` of b.
 
         All arrays but the panels are flat. Rows of `a` and `init` are `a_row` and `init_row` apart, those of `out`
-        are parts * size.
+        are parts * size, and parts are `size` apart, of whose channels b has the first `used`.
         """
         depth, width = panels.shape[1:]
         channels = width // parts
@@ -129,16 +133,16 @@ def _make_product(parts, vectors):
                         old, new = (source, init_at, stride), (out, out_at, out_row)
                         rest = bottom - i
                         if rest >= h0:
-                            tile(h0, parts, vectors, left_at, right_at, old, new, size, size - j)
+                            tile(h0, parts, vectors, left_at, right_at, old, new, size, used - j)
                             i += h0
                         elif rest >= h1:
-                            tile(h1, parts, vectors, left_at, right_at, old, new, size, size - j)
+                            tile(h1, parts, vectors, left_at, right_at, old, new, size, used - j)
                             i += h1
                         elif rest >= h2:
-                            tile(h2, parts, vectors, left_at, right_at, old, new, size, size - j)
+                            tile(h2, parts, vectors, left_at, right_at, old, new, size, used - j)
                             i += h2
                         else:
-                            tile(h3, parts, vectors, left_at, right_at, old, new, size, size - j)
+                            tile(h3, parts, vectors, left_at, right_at, old, new, size, used - j)
                             i += h3
                         coming += line
 
@@ -236,12 +240,12 @@ BACK_DEPTH = 256
 
 
 @njit(**OPTIONS)
-def add_products_of_transposed(a, a_start, a_step, low, high, depth, bs, starts, columns, scale, outs, sums):
-    """out[i, :] += the sum over k of a[a_start + k * a_step + i] * scale * b[start - k * columns :], low <= i < high.
+def add_products_of_transposed(a, a_start, a_step, low, high, depth, bs, starts, rows, columns, scale, outs, sums):
+    """out[i, :] += the sum over k of a[a_start + k * a_step + i] * scale * b[start - k * row :], low <= i < high.
 
-    `bs`, `starts`, `columns` and `outs` are tuples: this is done for each b, which has as many columns as its `out`,
-    and whose rows are taken from `start` backwards. The sums of `a` alone, times `scale`, are added to `sums`, unless
-    it is empty. All arrays are flat.
+    `bs`, `starts`, `rows`, `columns` and `outs` are tuples: this is done for each b, of which as many columns are used
+    as its `out` has, and whose rows, `row` apart, are taken from `start` backwards. The sums of `a` alone, times
+    `scale`, are added to `sums`, unless it is empty. All arrays are flat.
     """
     lanes = VECTOR_BITS // (8 * a.itemsize)
     width = TILE_VECTORS * lanes
@@ -260,8 +264,8 @@ def add_products_of_transposed(a, a_start, a_step, low, high, depth, bs, starts,
         panel = 0
         for n in range(len(bs)):
             of_panel = lanes if columns[n] <= lanes else width
-            start = starts[n] - first * columns[n]
-            _pack_scaled(bs[n], start, columns[n], some, scale, room, panel, of_panel, size)
+            start = starts[n] - first * rows[n]
+            _pack_scaled(bs[n], start, rows[n], columns[n], some, scale, room, panel, of_panel, size)
             panel += -(-columns[n] // width) * size
         for top in range(low, high, max(1, block)):
             count = min(block, high - top)
@@ -290,15 +294,15 @@ def add_products_of_transposed(a, a_start, a_step, low, high, depth, bs, starts,
 
 
 @njit(**OPTIONS)
-def _pack_scaled(b, start, columns, depth, scale, panels, first, width, size):
-    """Copy `depth` rows, which are taken backwards, to panels that are `size` apart."""
+def _pack_scaled(b, start, row, columns, depth, scale, panels, first, width, size):
+    """Copy `depth` rows, which are `row` apart and taken backwards, to panels that are `size` apart."""
     lanes = VECTOR_BITS // (8 * b.itemsize)
     padded = -(-columns // width) * width
     for k in range(depth):
-        row = start - k * columns
+        source = start - k * row
         for c in range(0, padded, lanes):
             target = first + c // width * size + k * width + c % width
-            store(load(b, row + c, columns - c) * scale, panels, target, lanes)
+            store(load(b, source + c, columns - c) * scale, panels, target, lanes)
 
 
 def _make_add_narrow():
