@@ -33,6 +33,7 @@ FASTEST = beside(1, "PyTorch", "ONNX Runtime")
 OWN_CELL = (*beside(5, "PyTorch", "torch.compile"), *beside(1 / 1.3, "built-in cell"))
 PROGRAM = beside(1.5, "PyTorch")
 MODES = ("inference", "train")
+SCAN = "associative scan"
 
 BOARD: dict[str, list[Work]] = {
     "LSTM training": layers("LSTM", "train", marks=[beside(k, "PyTorch") for k in (3, 1.3, 1.2, 1.3, 1.5, 1.2)]),
@@ -64,7 +65,7 @@ BOARD: dict[str, list[Work]] = {
     ],
     "Cells without a product with the state": [
         RecentCell(
-            "MinGRU", mode, 4096, 1, hidden, ("PyTorch", "associative scan"), marks=beside(1, "associative scan")
+            "MinGRU", mode, 4096, 1, hidden, ("PyTorch", SCAN), marks=beside(1, "associative scan")
         )
         for hidden in (64, 512)
         for mode in MODES
@@ -105,7 +106,7 @@ QUICK: dict[str, list[Work]] = {
     "Own cells": [OwnCell("TwoPhases", "GRU", 4, 3, 16, marks=OWN_CELL)],
     "Recent cells": [
         RecentCell("SLSTM", "train", 4, 3, 16, heads=2),
-        RecentCell("MinGRU", "train", 4, 3, 16, ("PyTorch", "associative scan")),
+        RecentCell("MinGRU", "train", 4, 3, 16, ("PyTorch", SCAN)),
     ],
     "Programs of the tutorial": [Program("Recurrent", 10, 50), Program("LSTM", 8, 50)],
     "Matrix product": [Product(32, 128, 512, marks=beside(1, "NumPy"))],

@@ -60,13 +60,16 @@ class Sequencer(SequenceModule):
 
     def forward(self, input: Any) -> Any:
         """Return the outputs of all steps; if that fails, nothing has changed."""
-        cell = self._children["module"]
-        is_simple = isinstance(cell, Cell) and type(input) is np.ndarray and self._newest is None and cell.is_plain
-        if not is_simple:
+        if not self._is_plain(input):
             return super().forward(input)
-        output = cell.forward_plain_sequence(input, is_anew=not self.remembers)
+        output = self.module.forward_plain_sequence(input, is_anew=not self.remembers)
         self.__dict__.update(_seen=(signature(input), signature(output)), _can_go_back=True)
         return output
+
+    def _is_plain(self, input: Any) -> bool:
+        """Whether all there is to do is to run a cell over an array."""
+        cell = self._children["module"]
+        return isinstance(cell, Cell) and type(input) is np.ndarray and self._newest is None and cell.is_plain
 
     def run_sequence(self, sequence: Any) -> Any:
         """Return the outputs of all steps."""
