@@ -8,7 +8,19 @@ from collections.abc import Iterator
 import numpy as np
 
 from benchmarks.marks import AtLeast, AtMost, Mark
-from benchmarks.works import FirstUse, Import, Memory, OwnCell, Product, Program, RecentCell, Sequence, Step, Work
+from benchmarks.works import (
+    FirstUse,
+    FusedLoop,
+    Import,
+    Memory,
+    OwnCell,
+    Product,
+    Program,
+    RecentCell,
+    Sequence,
+    Step,
+    Work,
+)
 
 
 def beside(factor: float, *peers: str) -> tuple[Mark, ...]:
@@ -64,11 +76,13 @@ BOARD: dict[str, list[Work]] = {
         for mode in MODES
     ],
     "Cells without a product with the state": [
-        RecentCell(
-            "MinGRU", mode, 4096, 1, hidden, ("PyTorch", SCAN), marks=beside(1, "associative scan")
-        )
+        RecentCell("MinGRU", mode, 4096, 1, hidden, ("PyTorch", SCAN), marks=beside(1, "associative scan"))
         for hidden in (64, 512)
         for mode in MODES
+    ],
+    "Fused loops, and the same modules stepped": [
+        *(FusedLoop(module, 50, 32, 128) for module in ("GRU", "MuFuRu", "SeqGRU", "SeqLSTM", "SeqLSTMP", "SeqBLSTM")),
+        FusedLoop("SeqLSTM", 50, 32, 128, padding=0.5),
     ],
     "Programs of the tutorial": [
         Program("Recurrent", 10, marks=PROGRAM),
@@ -107,6 +121,11 @@ QUICK: dict[str, list[Work]] = {
     "Recent cells": [
         RecentCell("SLSTM", "train", 4, 3, 16, heads=2),
         RecentCell("MinGRU", "train", 4, 3, 16, ("PyTorch", SCAN)),
+    ],
+    "Fused loops, and the same modules stepped": [
+        FusedLoop("SeqLSTMP", 4, 3, 16),
+        FusedLoop("SeqBLSTM", 4, 3, 16),
+        FusedLoop("SeqLSTM", 4, 3, 16, padding=0.5),
     ],
     "Programs of the tutorial": [Program("Recurrent", 10, 50), Program("LSTM", 8, 50)],
     "Matrix product": [Product(32, 128, 512, marks=beside(1, "NumPy"))],

@@ -21,6 +21,7 @@ COLORS = {
     "associative scan": "#1b9e77",
     "NumPy": "#33a02c",
     "built-in cell": "#a6761d",
+    "stepped": "#e6ab02",
     "packing too": "#66c2a5",
     "peak": "#999999",
 }

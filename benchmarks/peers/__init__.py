@@ -19,6 +19,7 @@ class Peer(NamedTuple):
 PEERS = {
     "numrnn": Peer("ours", ("numrnn",)),
     "built-in cell": Peer("ours", ("numrnn",)),
+    "stepped": Peer("ours", ("numrnn",)),
     "packing too": Peer("ours", ("numrnn",)),
     "peak": Peer("peak", ("numba",)),
     "NumPy": Peer("blas", ("numpy",)),
