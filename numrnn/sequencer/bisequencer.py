@@ -39,7 +39,8 @@ class BiSequencer(SequenceModule):
         The same for the other direction. Without it, a copy of `forward` with initial weights of its own.
     merge : Module or int, optional
         A module of one step, from a table `[forward output, backward output]` to the output; `JoinTable()`, which
-        joins the features, if not given. A number n stands for `JoinTable(-n)`. It sees the steps one after the other, and begins anew at every call.
+        joins the features, if not given. A number n stands for `JoinTable(-n)`. The module sees the steps one after
+        the other, and begins anew at every call.
 
     Notes
     -----
