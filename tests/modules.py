@@ -220,7 +220,7 @@ MODULES: dict[str, Entry] = {
     "MulConstant": Entry(lambda s: nr.MulConstant(1.5), features),
     "SAdd": Entry(lambda s: nr.SAdd(-1, True), features),
     "CMul": Entry(lambda s: nr.CMul(s.features), features),
-    "CMul of whole rows": Entry(lambda s: nr.CMul(s.rows[0], 1), features, is_row_wise=False, needs_rows=True),
+    "CMul for all rows": Entry(lambda s: nr.CMul(1, s.features), features, needs_rows=True),
     "Mul": Entry(lambda s: nr.Mul(), features),
     "Bilinear": Entry(lambda s: nr.Bilinear(s.features, s.hidden, 2), table(features, hidden)),
     "BatchNormalization": Entry(

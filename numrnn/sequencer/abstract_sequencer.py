@@ -222,12 +222,12 @@ def _stacked(input: Any, grad_output: Any) -> tuple[Any, Any]:
 # ---- parts: sequencers inside others. Arrays of all steps go in and come out ----------------------------------------
 
 
-def run_part(part: AbstractSequencer, sequence: Any) -> Any:
+def run_part(part: Module, sequence: Any) -> Any:
     """Return the outputs of a part for all steps of `sequence`."""
     return stack_steps(part.forward(_steps(sequence))) if is_table(sequence) else part.forward(sequence)
 
 
-def part_back(part: AbstractSequencer, sequence: Any, grad_output: Any) -> Any:
+def part_back(part: Module, sequence: Any, grad_output: Any) -> Any:
     """Return the gradients that a part gives for all steps of `sequence`."""
     if not is_table(sequence):
         return part.update_grad_input(sequence, grad_output)
@@ -235,7 +235,7 @@ def part_back(part: AbstractSequencer, sequence: Any, grad_output: Any) -> Any:
     return stack_steps(part.update_grad_input(_steps(sequence), grads))
 
 
-def accumulate_part(part: AbstractSequencer, sequence: Any, grad_output: Any, scale: float) -> None:
+def accumulate_part(part: Module, sequence: Any, grad_output: Any, scale: float) -> None:
     """Let a part add its parameters' gradients of all steps of `sequence`."""
     if is_table(sequence):
         sequence, grad_output = _steps(sequence), split_steps(grad_output, length_of(sequence))

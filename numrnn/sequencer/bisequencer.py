@@ -13,7 +13,6 @@ from numrnn.layers.arrays import is_size
 from numrnn.module import Module
 from numrnn.random import generator
 from numrnn.sequencer.abstract_sequencer import (
-    AbstractSequencer,
     SequenceModule,
     accumulate_part,
     part_back,
@@ -34,13 +33,14 @@ class BiSequencer(SequenceModule):
     Parameters
     ----------
     forward : Module
-        A module of one step, which a `Sequencer` applies to every step, or a module over sequences.
+        A module of one step, which a `Sequencer` applies to every step, or a module over sequences, such as a
+        `SeqLSTM` or a `Sequential` of several.
     backward : Module, optional
         The same for the other direction. Without it, a copy of `forward` with initial weights of its own.
     merge : Module or int, optional
         A module of one step, from a table `[forward output, backward output]` to the output; `JoinTable()`, which
-        joins the features, if not given. A number n stands for `JoinTable(-n)`. It sees the steps one after the other,
-        and begins anew at every call.
+        joins the features, if not given. A number n stands for `JoinTable(-n)`. The module sees the steps one after
+        the other, and begins anew at every call.
 
     Notes
     -----
@@ -91,12 +91,12 @@ class BiSequencer(SequenceModule):
         self._gradients_of_outputs: Any = None
 
     @property
-    def forward_part(self) -> AbstractSequencer:
+    def forward_part(self) -> Module:
         """The module over sequences that goes forwards."""
         return self._children["forward"]
 
     @property
-    def backward_part(self) -> AbstractSequencer:
+    def backward_part(self) -> Module:
         """The module over sequences that goes backwards; it is given reversed sequences."""
         return self._children["backward"]
 
@@ -113,15 +113,15 @@ class BiSequencer(SequenceModule):
 
     # ---- one direction: what a part is given, and when its outputs count -----------------------------------------
 
-    def _run(self, part: AbstractSequencer, sequence: Any) -> Any:
+    def _run(self, part: Module, sequence: Any) -> Any:
         """Return the output of a part at all steps of a sequence, in its own order."""
         return run_part(part, sequence)
 
-    def _back(self, part: AbstractSequencer, sequence: Any, grad_output: Any) -> Any:
+    def _back(self, part: Module, sequence: Any, grad_output: Any) -> Any:
         """Return the gradients of all steps."""
         return part_back(part, sequence, grad_output)
 
-    def _accumulate(self, part: AbstractSequencer, sequence: Any, grad_output: Any, scale: float) -> None:
+    def _accumulate(self, part: Module, sequence: Any, grad_output: Any, scale: float) -> None:
         """Let the part add its parameters' gradients."""
         accumulate_part(part, sequence, grad_output, scale)
 
@@ -200,16 +200,16 @@ class BiSequencerLM(BiSequencer):
             raise ValueError(complaint(self, "rows that begin anew (reset)", "masks of padding only", hint))
         super().set_masks(mask, reset, zero)
 
-    def _run(self, part: AbstractSequencer, sequence: Any) -> Any:
+    def _run(self, part: Module, sequence: Any) -> Any:
         """Return zeros, and the outputs of all steps but the last."""
         return map_table(_after_zeros, run_part(part, _but_last(sequence)))
 
-    def _back(self, part: AbstractSequencer, sequence: Any, grad_output: Any) -> Any:
+    def _back(self, part: Module, sequence: Any, grad_output: Any) -> Any:
         """Return the gradients of all steps, zeros for the last."""
         grad_input = part_back(part, _but_last(sequence), _but_first(grad_output))
         return map_table(_before_zeros, grad_input)
 
-    def _accumulate(self, part: AbstractSequencer, sequence: Any, grad_output: Any, scale: float) -> None:
+    def _accumulate(self, part: Module, sequence: Any, grad_output: Any, scale: float) -> None:
         accumulate_part(part, _but_last(sequence), _but_first(grad_output), scale)
 
 

@@ -11,7 +11,6 @@ from numrnn.layers.arrays import check_axis, is_index
 from numrnn.module import Module
 from numrnn.recurrent.abstract_recurrent import combined_flags
 from numrnn.sequencer.abstract_sequencer import (
-    AbstractSequencer,
     SequenceModule,
     accumulate_part,
     part_back,
@@ -152,10 +151,10 @@ class ReverseUnreverse(SequenceModule):
     def __init__(self, module: Module) -> None:
         super().__init__()
         self.add_child("module", as_sequencer(module))
-        self._remember = self.module._remember
+        self._remember = getattr(self.module, "_remember", "neither")
 
     @property
-    def module(self) -> AbstractSequencer:
+    def module(self) -> Module:
         """The module over sequences that is run backwards."""
         return self._children["module"]
 

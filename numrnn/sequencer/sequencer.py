@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from numrnn.containers import Container
 from numrnn.module import Module
 from numrnn.recurrent import Cell
 from numrnn.sequencer.abstract_sequencer import AbstractSequencer, SequenceModule, remembering, states_inside
@@ -116,8 +117,13 @@ class Sequencer(SequenceModule):
         return picture.to_mermaid()
 
 
-def as_sequencer(module: Module) -> AbstractSequencer:
+def is_over_sequences(module: Module) -> bool:
+    """Whether a module takes whole sequences: a sequencer, or a container (such as a stack of several) with one in it."""
+    if isinstance(module, AbstractSequencer):
+        return module.takes_sequences
+    return isinstance(module, Container) and any(map(is_over_sequences, module.children()))
+
+
+def as_sequencer(module: Module) -> Module:
     """Return a module that runs over sequences: the module itself, or a Sequencer that applies it to every step."""
-    if isinstance(module, AbstractSequencer) and module.takes_sequences:
-        return module
-    return Sequencer(module)
+    return module if is_over_sequences(module) else Sequencer(module)

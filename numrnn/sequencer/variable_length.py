@@ -9,7 +9,7 @@ import numpy as np
 from numrnn.errors import complaint, describe
 from numrnn.layers.arrays import is_index
 from numrnn.module import Module
-from numrnn.sequencer.sequencer import AbstractSequencer, Sequencer
+from numrnn.sequencer.sequencer import as_sequencer
 from numrnn.table import is_table
 
 
@@ -22,7 +22,8 @@ class VariableLength(Module):
     Parameters
     ----------
     module : Module
-        A module over sequences, or of one step, which is put into a `Sequencer`. Each call begins new sequences.
+        A module over sequences, such as a `Sequencer` or a stack of several; or a module of one step, which is put into
+        a `Sequencer`. Each call begins new sequences.
     last_only : bool
         Whether only the output at the last step of each sequence is given.
 
@@ -49,7 +50,7 @@ class VariableLength(Module):
 
     def __init__(self, module: Module, last_only: bool = False) -> None:
         super().__init__()
-        self.add_child("module", module if isinstance(module, AbstractSequencer) else Sequencer(module))
+        self.add_child("module", as_sequencer(module))
         self.last_only = bool(last_only)
         self._order: np.ndarray = np.zeros(0, int)  # of the last input: the longest first
         self._lengths: np.ndarray = np.zeros(0, int)  # in that order

@@ -64,13 +64,17 @@ def _make_from(kind: str, children: list[Any], rest: dict[str, Any]) -> Any:
             return make(kind, **rest)
         case "MaskZero" | "TrimZero":
             return make(kind, *children, rest.pop("input_dimensions"), **rest)
-        case "SeqBRNN":
+        case "SeqBRNN" | "SeqBLSTM" | "SeqBGRU":
             merge = rest.pop("merge", None)
-            if merge is not None:
-                assert merge["type"] == "JoinTable", merge
+            if merge is not None and "dimension" in merge:
                 rest["merge"] = make("JoinTable", merge["dimension"] - 1 - 3)  # counted from the end
+            elif merge is not None:
+                rest["merge"] = build(merge)
             return make(kind, rest.pop("input_size"), rest.pop("output_size"), **rest)
-        case "Linear" | "FastLSTM" | "GRU" | "LSTM" | "MuFuRu" | "SeqLSTM" | "SeqGRU":
+        case "SeqLSTM" | "RecLSTM" | "SeqBLSTM" if "hidden_size" in rest:
+            sizes = (rest.pop(name, None) for name in ("input_size", "hidden_size", "output_size"))
+            return make("SeqLSTMP" if kind == "SeqLSTM" else kind, *sizes, **rest)
+        case "Linear" | "FastLSTM" | "GRU" | "LSTM" | "MuFuRu" | "RecLSTM" | "RecGRU" | "SeqLSTM" | "SeqGRU":
             if "peepholes" in rest:
                 rest["cell2gate"] = rest.pop("peepholes")
             return make(kind, rest.pop("input_size"), rest.pop("output_size"), **rest)
@@ -82,6 +86,9 @@ def _make_from(kind: str, children: list[Any], rest: dict[str, Any]) -> Any:
         case "SelectTable":
             index = rest.pop("index")
             return make(kind, index if index < 0 else index - 1, **rest)
+        case "LookupRNN" | "LinearRNN":
+            sizes = rest.pop("index_count" if kind == "LookupRNN" else "input_size"), rest.pop("output_size")
+            return make(kind, *sizes, **{name: build(value) for name, value in rest.items()})
         case "Recurrent":
             parts = {name: build(value) if isinstance(value, dict) else value for name, value in rest.items()}
             return make(kind, **parts)
@@ -93,15 +100,14 @@ def _make_from(kind: str, children: list[Any], rest: dict[str, Any]) -> Any:
         case "RecurrentAttention":
             return make(kind, *children, rest.pop("steps"), rest.pop("hidden_size"), **rest)
         case "SeqReverseSequence":
-            return make(kind, rest.pop("dimension") - 1, **rest)
+            return make(kind, _axis(rest), **rest)
         case "ConcatTable" | "ParallelTable" | "Recursor" | "Sequencer" | "Sequential":
             return make(kind, *children, **rest)
         case "Add":
             return make(kind, rest.pop("size"), **rest)
-        case "NCEModule" | "ReinforceNormal":
+        case "Dropout":
+            rest.pop("inplace", None)
             return make(kind, **rest)
-        case "Dropout" | "JoinTable":
-            return make(kind, *children, **rest)
         case "MaskZeroCriterion":
             return make(kind, *children, n_input_dims=rest.pop("input_dimensions"), **rest)
         case "ModuleCriterion":
@@ -120,23 +126,17 @@ def _make_from(kind: str, children: list[Any], rest: dict[str, Any]) -> Any:
             return make(kind, rest.pop("input_size"), rest.pop("output_size"), **rest)
         case "LookupTableMaskZero":
             return make(kind, rest.pop("index_count"), rest.pop("output_size"), **rest)
-        case "CMul" | "LayerNormalization" | "BatchNormalization":
-            return make(kind, rest.pop("size"), **rest)
-        case "Clamp" | "Clip" | "HardShrink" | "SoftShrink" | "Threshold" | "Power" | "AddConstant" | "MulConstant":
-            return make(kind, **rest)
-        case "SAdd":
-            return make(kind, **rest)
+        case "CMul":
+            sizes = rest.pop("size")
+            return make(kind, *(sizes if isinstance(sizes, list) else [sizes]))
         case "MM":
             return make(kind, **{name: value == "true" for name, value in rest.items()})
-        case "Max" | "Min" | "Mean" | "Sum" | "SplitTable" | "Unsqueeze":
-            return make(kind, axis=rest.pop("dimension") - 1, **{name: True for name in rest})
-        case "Padding":
-            axis = rest.pop("dimension") - 1 - rest.pop("dimensions_of_a_sample")
-            return make(kind, axis=axis, **rest)
+        case "Sum" if rest.get("size_average") == "sizeAverage":
+            return make(kind, axis=_axis(rest), size_average=True)
         case "Select" | "Narrow":
             index = rest.pop("index")
             position = index if index < 0 else index - 1
-            return make(kind, rest.pop("dimension") - 1, position, **rest)
+            return make(kind, _axis(rest), position, **rest)
         case "NarrowTable":
             return make(kind, rest.pop("index") - 1, **rest)
         case "Reshape" | "View":
@@ -145,13 +145,21 @@ def _make_from(kind: str, children: list[Any], rest: dict[str, Any]) -> Any:
         case "Transpose":
             return make(kind, *((a - 1, b - 1) for a, b in rest.pop("pairs")), **rest)
         case "Concat":
-            return require(kind)(rest.pop("dimension") - 1, *children, **rest)
-        case "MapTable":
-            return make(kind, *children, **rest)
-    if not children and not rest:
-        return make(kind)
-    require(kind)
-    raise Untranslated(f"numrnn has {kind} now: build.py has to say how it is made from {rest}")
+            return require(kind)(_axis(rest), *children, **rest)
+        case _ if "dimension" in rest:
+            return make(kind, *children, axis=_axis(rest), **rest)
+    if "args" in rest:
+        require(kind)
+        raise Untranslated(f"numrnn has {kind} now: describe.py has to say what its arguments {rest['args']} are")
+    return make(kind, *children, **rest)
+
+
+def _axis(rest: dict[str, Any]) -> int:
+    """Take a dimension, perhaps of a sample in a batch, out of the arguments, and return it as an axis."""
+    dimension, of_a_sample = rest.pop("dimension"), rest.pop("dimensions_of_a_sample", None)
+    if dimension < 0:
+        return dimension
+    return dimension - 1 - (of_a_sample or 0)
 
 
 def call(module: Any, method: str, *args: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 from typing import Any
@@ -46,26 +47,12 @@ def lookup(index_count: int, output_size: int, **rest: Any) -> Description:
 def _module(name: str, kind: str, args: list[Any]) -> Description:
     d, h = SIZES[name[0]]
     match kind, args:
-        case "Linear", [int(), int()]:
-            return sized(kind, *args)
-        case "LookupTable", [count, size]:
-            return lookup(count, size)
-        case "LookupTable", [count, size, padding, max_norm, norm_type]:
-            return lookup(count, size, padding_value=padding, max_norm=max_norm, norm_type=norm_type)
-        case "Add", [size]:
-            return of(kind, size=size)
+        case "LookupTable", [count, size, *rest]:
+            return lookup(count, size, **dict(zip(("padding_value", "max_norm", "norm_type"), rest, strict=False)))
         case "Transpose", pairs:
             return of(kind, pairs=[[int(axis) for axis in pair.strip("{}").split(",")] for pair in pairs])
-        case "View", sizes:
-            return of(kind, sizes=sizes)
-        case "Dropout", [p]:
-            return of(kind, p=p)
-        case "ReinforceNormal", [stdev]:
-            return of(kind, stdev=stdev)
-        case "JoinTable", [dimension, dimensions_of_a_sample]:
-            return of(kind, axis=dimension - dimensions_of_a_sample - 1)
-        case "SelectTable", [index]:
-            return of(kind, index=index)
+        case (("View" | "Reshape" | "CMul"), [_, _, *_] | [int()]):
+            return of(kind, **{"size" if kind == "CMul" else "sizes": list(args)})
         case (("FastLSTM" | "GRU" | "LSTM"), [input_size, output_size, *rest]):
             return sized(kind, input_size, output_size, **_cell_options(name, rest))
         case "MuFuRu", [input_size, output_size, *rest]:
@@ -81,20 +68,21 @@ def _module(name: str, kind: str, args: list[Any]) -> Description:
             return sized(kind, input_size, output_size, hidden_size=hidden_size)
         case "SeqBRNN", [input_size, output_size, *batch_first]:
             return sized(kind, input_size, output_size, **({"batch_first": True} if batch_first else {}))
-        case "NormStabilizer", _:
-            stack = of("Sequential", children=[sized("LSTM", d, h, peepholes=True), of(kind, beta=1)])
+        case "NormStabilizer", beta:
+            stabilizer = of(kind, beta=beta[0] if beta else 1)
+            stack = of("Sequential", children=[sized("LSTM", d, h, peepholes=True), stabilizer])
             return of("Sequencer", children=[stack])
-        case (("MaskZero" | "TrimZero"), [_, dimensions]):
-            return of(kind, children=[sized("Linear", d, h)], input_dimensions=dimensions)
+        case (("MaskZero" | "TrimZero"), [str(module), dimensions]):
+            return of(kind, children=[parsed(name, module)], input_dimensions=dimensions)
         case (("BiSequencer" | "BiSequencerLM"), [str(forward), str(backward), *merge]):
             if backward == "the same":
                 stack = of("Sequential", children=[sized("FastLSTM", d, h), sized("Linear", h, h)])
                 parts = [of("Recursor", children=[stack])] * 2
             else:
-                parts = [sized(part, d, h) for part in (forward, backward)]
-            return of(kind, children=parts, **({"merge": of(merge[0])} if merge else {}))
-        case "Repeater", [_, steps]:
-            return of(kind, children=[sized("LSTM", d, h)], steps=steps)
+                parts = [parsed(name, part) for part in (forward, backward)]
+            return of(kind, children=parts, **({"merge": parsed(name, merge[0])} if merge else {}))
+        case "Repeater", [str(module), steps]:
+            return of(kind, children=[parsed(name, module)], steps=steps)
         case "RecurrentAttention", [_, _, steps, _]:
             both = of("ParallelTable", children=[sized("Linear", d, h), sized("Linear", 2, h)])
             look = of("Sequential", children=[both, of("CAddTable")])
@@ -104,19 +92,19 @@ def _module(name: str, kind: str, args: list[Any]) -> Description:
         case "Recurrent", _:
             return _recurrent(name, args)
         case "Recursor", _:
-            return of(kind, children=[of("Sequential", children=[sized("FastLSTM", d, h), sized("Linear", h, d)])])
+            return of(kind, children=[of("Sequential", children=[parsed(name, text) for text in args])])
         case "ConcatTable", _:
             return of(kind, children=[sized("Linear", d, h), of("Identity")])
         case "ParallelTable", _:
             return of(kind, children=[sized("Linear", d, h), of("Tanh")])
         case "Sequential", ["Linear", "Tanh", "Linear"]:
             return of(kind, children=[sized("Linear", d, h), of("Tanh"), sized("Linear", h, d)])
-        case "Sequential", ["LSTM(D,H)", "GRU(H,H)", "Linear(H,D)"]:
-            return of(kind, children=[sized("LSTM", d, h), sized("GRU", h, h), sized("Linear", h, d)])
         case "Sequential", ["SplitTable", *_]:
             sequencer = of("Sequencer", children=[sized("GRU", d, h)])
             last = [of("SelectTable", index=-1), sized("Linear", h, 2), of("LogSoftMax")]
             return of(kind, children=[of("SplitTable", dimension=1), sequencer, *last])
+        case "Sequential", _:
+            return of(kind, children=[parsed(name, text) for text in args])
         case _, [] if kind not in CHILDREN:
             return of(kind)
     if kind in CHILDREN:
@@ -126,33 +114,73 @@ def _module(name: str, kind: str, args: list[Any]) -> Description:
     return of(kind, args=args)
 
 
+def parsed(name: str, text: str) -> Description:
+    """Return the description of a module written as in `Sequential(FastLSTM(D,H), Linear(H,D))`."""
+    d, h = SIZES[name[0]]
+    numbers = {"D": d, "H": h, "V": 2 * h + 1, "true": True, "false": False}
+
+    def value(node: ast.expr) -> Any:
+        match node:
+            case ast.Name() if node.id in numbers:
+                return numbers[node.id]
+            case ast.Name() if node.id in CELLS:
+                return sized(node.id, d, h)
+            case ast.Name():
+                return of(node.id)
+            case ast.Call():
+                args = [value(argument) for argument in node.args]
+                if args and all(isinstance(argument, dict) for argument in args):
+                    return of(node.func.id, children=args)
+                return _module(name, node.func.id, args)
+        return ast.literal_eval(node)
+
+    return value(ast.parse(text, mode="eval").body)
+
+
+CELLS = ("FastLSTM", "GRU", "LSTM", "MuFuRu", "RecGRU", "RecLSTM", "LinearRNN")
+
 ARGUMENTS = {
+    "Add": ["size"],
     "AddConstant": ["constant"],
+    "ArgMax": ["dimension"],
     "Bilinear": ["input_size_1", "input_size_2", "output_size"],
-    "CMul": ["size"],
     "Clamp": ["min_value", "max_value"],
     "Clip": ["min_value", "max_value"],
     "HardShrink": ["size"],
-    "LayerNormalization": ["size"],
-    "BatchNormalization": ["size"],
-    "Linear": ["input_size", "output_size"],
+    "LayerNormalization": ["size", "bias", "eps", "affine"],
+    "BatchNormalization": ["size", "eps", "momentum", "affine"],
+    "Dropout": ["p", "v1", "inplace", "lazy", "mono"],
+    "ELU": ["alpha"],
+    "HardTanh": ["min_value", "max_value"],
+    "JoinTable": ["dimension", "dimensions_of_a_sample"],
+    "LeakyReLU": ["slope"],
+    "Linear": ["input_size", "output_size", "bias"],
     "LinearNoBias": ["input_size", "output_size"],
     "LookupTableMaskZero": ["index_count", "output_size"],
     "MM": ["trans_a", "trans_b"],
-    "Max": ["dimension"],
-    "Mean": ["dimension"],
-    "Min": ["dimension"],
+    "Max": ["dimension", "dimensions_of_a_sample"],
+    "Mean": ["dimension", "dimensions_of_a_sample"],
+    "Min": ["dimension", "dimensions_of_a_sample"],
+    "MixtureTable": ["dimension"],
     "MulConstant": ["constant"],
     "Narrow": ["dimension", "index", "length"],
     "NarrowTable": ["index", "length"],
     "Padding": ["dimension", "pad", "dimensions_of_a_sample", "value"],
     "Power": ["exponent"],
-    "Reshape": ["sizes"],
+    "PReLU": ["size"],
+    "RecGRU": ["input_size", "output_size"],
+    "RecLSTM": ["input_size", "hidden_size", "output_size"],
+    "ReinforceGamma": ["scale"],
+    "ReinforceNormal": ["stdev"],
     "SAdd": ["addend", "negate"],
     "Select": ["dimension", "index"],
+    "SelectTable": ["index"],
     "SeqReverseSequence": ["dimension"],
+    "SoftPlus": ["beta"],
+    "SpatialGlimpse": ["size", "depth", "scale"],
+    "Squeeze": ["dimension"],
     "SoftShrink": ["size"],
-    "SplitTable": ["dimension"],
+    "SplitTable": ["dimension", "dimensions_of_a_sample"],
     "Sum": ["dimension", "size_average"],
     "Threshold": ["threshold", "value"],
     "Unsqueeze": ["dimension"],
@@ -238,6 +266,8 @@ def _criterion(kind: str, args: list[Any], weights: Any) -> Description:
             rest["weights"] = weights
         elif arg.startswith("ignoreIndex"):
             rest["ignore_index"] = int(re.search(r"\d+", arg)[0])
+        elif option := re.fullmatch(r"(p|margin)\s*=\s*(\S+)", arg):
+            rest[option[1]] = json.loads(option[2])
         elif arg == "repeatTarget":
             rest["repeat_target"] = True
         elif kind == "MaskZeroCriterion":

@@ -198,7 +198,7 @@ def test_sequences_of_unequal_lengths_are_what_each_is_alone(seed, lengths, last
     rng = np.random.default_rng(seed)
     lengths = [*lengths, 3]
     inside = nr.Sequential(nr.BiSequencer(nr.GRU(FEATURES, HIDDEN), nr.LSTM(FEATURES, HIDDEN)), nr.Linear(6, 2))
-    model = nr.VariableLength(_AsSequencer(inside), last).astype("float64")
+    model = nr.VariableLength(inside, last).astype("float64")
     sequences = [rng.normal(size=(length, FEATURES)) for length in lengths]
     outputs = model(sequences)
     grads = rng.normal(size=outputs.shape) if last else [rng.normal(size=y.shape) for y in outputs]
@@ -218,18 +218,20 @@ def test_sequences_of_unequal_lengths_are_what_each_is_alone(seed, lengths, last
         np.testing.assert_allclose(own, expected, rtol=1e-10, atol=1e-12)
 
 
-class _AsSequencer(nr.AbstractSequencer):
-    """A module over sequences, for `VariableLength`."""
-
-    def __init__(self, module):
-        super().__init__()
-        self.add_child("module", module)
-
-    def update_output(self, input):
-        return self._children["module"].forward(input)
-
-    def update_grad_input(self, input, grad_output):
-        return self._children["module"].update_grad_input(input, grad_output)
-
-    def acc_grad_parameters(self, input, grad_output, scale=1.0):
-        self._children["module"].acc_grad_parameters(input, grad_output, scale)
+@pytest.mark.parametrize("wrap", [nr.VariableLength, nr.BiSequencer, nr.ReverseUnreverse])
+def test_a_stack_of_sequencers_is_taken_for_a_module_over_sequences(wrap):
+    parts = [nr.SeqGRU(FEATURES, HIDDEN), nr.Sequencer(nr.Linear(HIDDEN, HIDDEN)), nr.SeqLSTM(HIDDEN, 2)]
+    stack, x = nr.Sequential(*parts).astype("float64"), np.random.default_rng(0).normal(size=(5, 2, FEATURES))
+    model, alone = wrap(stack), nr.Sequential(*(part.clone() for part in parts))
+    if wrap is nr.VariableLength:
+        x = [np.array(x[:, 0]), np.array(x[:2, 1])]
+        expected = [alone(row[:, None])[:, 0] for row in x]
+    else:
+        expected = alone(x) if wrap is nr.BiSequencer else alone(x[::-1])[::-1]
+    outputs = model(x)
+    grads = [np.ones_like(y) for y in outputs] if wrap is nr.VariableLength else np.ones_like(outputs)
+    own = outputs[..., :2] if wrap is nr.BiSequencer else outputs
+    for y, wanted in zip(own, expected, strict=True):
+        np.testing.assert_allclose(y, wanted, rtol=1e-12)
+    assert len(model.backward(x, grads)) == len(x)
+    assert all(np.isfinite(g).all() and g.any() for g in model.parameters()[1])
