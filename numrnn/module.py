@@ -361,13 +361,12 @@ class Module:
     def update_parameters(self, learning_rate: float) -> None:
         """Take a step of plain gradient descent: parameter -= learning_rate * gradient."""
         for module in self.modules():
-            module._descend(learning_rate)
+            module._update_own_parameters(learning_rate)
         self.parameters_changed()
 
-    def _descend(self, learning_rate: float) -> None:
+    def _update_own_parameters(self, learning_rate: float) -> None:
         for name, parameter in self._parameters.items():
-            rate, no_decay = parameter.dtype.type(learning_rate), parameter.dtype.type(0)
-            descend(parameter.reshape(-1), self._gradients[name].reshape(-1), rate, no_decay)
+            descend(parameter.reshape(-1), self._gradients[name].reshape(-1), learning_rate)
 
     def parameters_changed(self) -> None:
         """Tell the modules that parameters have changed, so that nothing made from the old values is used again.

@@ -1,4 +1,4 @@
-"""Gradients of which only some rows are in use, as long as nobody else can have written to them."""
+"""Gradients that need not be touched as a whole, as long as nobody else looks at them."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+
+NO_ROWS = np.empty(0, np.int64)
 
 
 class _Handle:
@@ -17,42 +19,63 @@ class _Handle:
         self.__array_interface__ = array.__array_interface__
 
 
-class RowGradients(dict):
-    """The gradients of a module, by name, which knows the rows that may hold something else than zeros.
+class OwnGradients(dict):
+    """The gradients of a module, by name, which knows where there are zeros.
 
-    Whoever gets an array from here may write to it, now or later. So from then on nothing is known, until the array is
-    set to zero while nobody holds it, nor a view of it, any more. The module itself takes its arrays from `own`, and
-    tells with `use` which rows it adds to. An array that is a part of a larger one (see `Module.get_parameters`) may be
-    reached through that, and nothing is ever known about it.
+    Either an array counts as zero as a whole, whatever is in it, or it has zeros outside of some rows. Whoever gets an
+    array from here finds it as it should be, and may write to it, now or later. So from then on nothing is known, until
+    the array is cleared while nobody holds it, nor a view of it, any more. The module itself takes its arrays from
+    `own` or `begin`, and tells with `use` which rows it adds to. An array that is a part of a larger one (see
+    `Module.get_parameters`) may be reached through that, and nothing is ever known about it.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self._rows: dict[str, list[np.ndarray]] = {}  # only of arrays of which the rows are known
+        self._stale: set[str] = set()  # what counts as zero
+        self._rows: dict[str, list[np.ndarray]] = {}  # what has zeros outside of these rows
         self._handles: dict[str, weakref.ref[_Handle]] = {}
 
     def own(self, name: str) -> np.ndarray:
-        """Return an array to its module, which tells what it does with it."""
-        return super().__getitem__(name)
+        """Return an array to its module, which may add to it after `use`."""
+        array = super().__getitem__(name)
+        if name in self._stale:
+            self._stale.remove(name)
+            array.fill(0)
+        return array
+
+    def begin(self, name: str) -> tuple[np.ndarray, bool]:
+        """Return an array to its module, and whether it counts as zero: then the module must write all of it."""
+        self._rows.pop(name, None)
+        is_stale = name in self._stale
+        self._stale.discard(name)
+        return super().__getitem__(name), is_stale
 
     def use(self, name: str, rows: np.ndarray) -> None:
         """Note that the module adds to these rows."""
         known = self._rows.get(name)
         if known is not None:
             known.append(rows.ravel())
-            if sum(map(len, known)) > len(self.own(name)) // 2:  # all of them take less time than so many
+            if sum(map(len, known)) > len(super().__getitem__(name)) // 2:  # all take less time than so many
                 del self._rows[name]
 
     def rows(self, name: str) -> np.ndarray | None:
         """Return the rows that may hold something, each once; None if that is not known."""
-        known = self._rows.get(name)
-        if known is None:
-            return None
-        return np.unique(np.concatenate(known)) if known else np.empty(0, np.int64)
+        known = [NO_ROWS] if name in self._stale else self._rows.get(name)
+        return None if known is None else np.unique(np.concatenate([NO_ROWS, *known]))
 
     def clear(self, name: str) -> None:  # type: ignore[override]
-        """Set an array to zero."""
-        array, rows = self.own(name), self.rows(name)
+        """Let an array count as zero."""
+        array = super().__getitem__(name)
+        if array.base is None and self._handle(name) is None:
+            self._stale.add(name)
+            self._rows.pop(name, None)
+        else:
+            array.fill(0)
+
+    def clear_rows(self, name: str) -> None:
+        """Set an array to zero, and know about its rows from then on."""
+        rows = self.rows(name)
+        array = self.own(name)
         if rows is None:
             array.fill(0)
         else:
@@ -77,6 +100,7 @@ class RowGradients(dict):
 
     def __setitem__(self, name: str, array: np.ndarray) -> None:
         super().__setitem__(name, array)
+        self._stale.discard(name)
         self._rows.pop(name, None)
         self._handles.pop(name, None)
 
@@ -97,8 +121,8 @@ class RowGradients(dict):
 
     def __reduce__(self) -> Any:
         """A copy knows nothing."""
-        return RowGradients, (), None, None, _items_of(self)
+        return OwnGradients, (), None, None, _items_of(self)
 
 
-def _items_of(gradients: RowGradients) -> Iterator[tuple[str, np.ndarray]]:
+def _items_of(gradients: OwnGradients) -> Iterator[tuple[str, np.ndarray]]:
     return iter([(name, gradients.own(name)) for name in gradients])

@@ -1,4 +1,4 @@
-"""A LookupTable's gradient in some rows only: nobody can tell it from a gradient in all rows."""
+"""Gradients that are not touched as a whole: nobody can tell them from others."""
 
 import copy
 import pickle
@@ -20,47 +20,55 @@ actions = st.one_of(
 )
 
 
-class Trainer:
-    """A table, and what a program outside of the library may do with it."""
+KINDS = {
+    "LookupTable": lambda: nr.LookupTable(WORDS, FEATURES, rng=0),
+    "Linear": lambda: nr.Linear(FEATURES, WORDS, rng=0),
+}
 
-    def __init__(self, is_dense: bool) -> None:
-        self.table, self.is_dense, self.held = nr.LookupTable(WORDS, FEATURES, rng=0), is_dense, None
+
+class Trainer:
+    """A layer, and what a program outside of the library may do with it."""
+
+    def __init__(self, kind: str, is_dense: bool) -> None:
+        self.layer, self.is_dense, self.held = KINDS[kind](), is_dense, None
         self.keep()
 
     def keep(self) -> None:
         """Hold on to the gradient of a dense one: it must always be handled as a whole."""
-        self.outside = self.table.grad_weight if self.is_dense else None
+        self.outside = self.layer.parameters()[1] if self.is_dense else None
 
     def do(self, action: str, argument: object) -> None:
-        table = self.table
+        layer = self.layer
         if action == "backward":
-            indices = np.array(argument)
-            output = table.forward(indices)
-            table.backward(indices, np.cos(output + np.arange(FEATURES, dtype=table.dtype)))
+            x = np.array(argument)
+            if isinstance(layer, nr.Linear):
+                x = np.sin(x[:, None] + np.arange(FEATURES)).astype(layer.dtype)
+            output = layer.forward(x)
+            layer.backward(x, np.cos(output + np.arange(output.shape[-1], dtype=layer.dtype)), 0.5)
         elif action == "zero":
-            table.zero_grad_parameters()
+            layer.zero_grad_parameters()
         elif action == "update":
-            table.update_parameters(0.5)
+            layer.update_parameters(0.5)
         elif action == "write":
-            table.grad_weight[argument] += 1
+            layer.grad_weight[argument] += 1
         elif action == "assign":
-            table.grad_weight = np.full((WORDS, FEATURES), argument)
+            layer.grad_weight = np.full((WORDS, FEATURES), argument)
         elif action == "hold":
-            self.held = table.parameters()[1][0]
+            self.held = layer.parameters()[1][0]
         elif action == "hold a part":
-            self.held = table.grad_weight[argument:][::2].T
+            self.held = layer.grad_weight[argument:][::2].T
         elif action == "write to what is held":
             if self.held is not None:
                 self.held[..., argument % self.held.shape[-1]] -= 2
         elif action == "let go":
             self.held = None
         elif action == "flat":
-            table.get_parameters()
+            layer.get_parameters()
             self.held = None  # that of before belongs to nobody any more
         elif action == "clip":
-            nr.optim.clip_grad_norm(table, 1.0)
+            nr.optim.clip_grad_norm(layer, 1.0)
         elif action == "take back":
-            self.table._gradients["weight"] = np.array(self.table._gradients["weight"])
+            self.layer._gradients["weight"] = np.array(self.layer._gradients["weight"])
             self.held = None
         else:
             change = {
@@ -70,21 +78,27 @@ class Trainer:
                     "float64" if module.dtype == "float32" else "float32"
                 ),
             }
-            self.table, self.held = change[action](table), None
+            self.layer, self.held = change[action](layer), None
         if action in ("flat", "clone", "pickle", "astype", "take back"):
             self.keep()
 
 
-@settings(max_examples=200)
-@given(plan=st.lists(actions, max_size=15))
-def test_nobody_can_tell_it_from_a_gradient_in_all_rows(plan):
-    sparse, dense = Trainer(is_dense=False), Trainer(is_dense=True)
+@settings(max_examples=60, deadline=None)
+@given(kind=st.sampled_from([*KINDS]), plan=st.lists(actions, max_size=15), looks=st.booleans())
+def test_nobody_can_tell_them_from_gradients_that_are_touched_as_a_whole(kind, plan, looks):
+    trainer, dense = Trainer(kind, is_dense=False), Trainer(kind, is_dense=True)
     for action in [*plan, ("update", None)]:
-        sparse.do(*action)
+        trainer.do(*action)
         dense.do(*action)
-        np.testing.assert_array_equal(sparse.table.weight, dense.table.weight)
-        np.testing.assert_array_equal(sparse.table._gradients.own("weight"), dense.table._gradients.own("weight"))
-    np.testing.assert_array_equal(sparse.table.grad_weight, dense.table.grad_weight)
+        assert_equal(trainer.layer._parameters, dense.layer._parameters)
+        if looks:
+            assert_equal(trainer.layer._gradients, dense.layer._gradients)
+    assert_equal(trainer.layer._gradients, dense.layer._gradients)
+
+
+def assert_equal(arrays, others):
+    for name in arrays:
+        np.testing.assert_array_equal(arrays[name], others[name], strict=True)
 
 
 def test_rows_are_known_as_long_as_nobody_else_can_write():
@@ -115,3 +129,19 @@ def test_more_rows_than_half_of_all_are_not_told_apart():
     table.backward(indices, output)
     assert table._gradients.rows("weight") is None
     np.testing.assert_array_equal(table.grad_weight, output)
+
+
+def test_a_linear_layers_gradient_counts_as_zero_until_somebody_looks():
+    layer, x = nr.Linear(FEATURES, WORDS), np.ones((2, FEATURES), "float32")
+    layer.backward(x, layer.forward(x))
+    layer.zero_grad_parameters()
+    memory, counts_as_zero = layer._gradients.begin("weight")
+    assert counts_as_zero
+    assert memory.any()
+    layer.zero_grad_parameters()
+    held = layer.grad_weight
+    assert not held.any()
+    layer.backward(x, layer.forward(x))
+    assert held.any()
+    layer.zero_grad_parameters()
+    assert not held.any()
