@@ -362,16 +362,22 @@ class Module:
 
     def zero_grad_parameters(self) -> None:
         """Set all gradients to zero."""
-        for _, owner, name in self._slots():
-            owner._gradients[name].fill(0)
+        for module in self.modules():
+            module._zero_own_gradients()
+
+    def _zero_own_gradients(self) -> None:
+        for gradient in self._gradients.values():
+            gradient.fill(0)
 
     def update_parameters(self, learning_rate: float) -> None:
         """Take a step of plain gradient descent: parameter -= learning_rate * gradient."""
-        for _, owner, name in self._slots():
-            parameter, gradient = owner._parameters[name], owner._gradients[name]
-            rate = parameter.dtype.type(learning_rate)
-            descend(parameter.reshape(-1), gradient.reshape(-1), rate, parameter.dtype.type(0))
+        for module in self.modules():
+            module._update_own_parameters(learning_rate)
         self.parameters_changed()
+
+    def _update_own_parameters(self, learning_rate: float) -> None:
+        for name, parameter in self._parameters.items():
+            descend(parameter.reshape(-1), self._gradients[name].reshape(-1), learning_rate)
 
     def parameters_changed(self) -> None:
         """Tell the modules that parameters have changed, so that nothing made from the old values is used again.
@@ -602,7 +608,7 @@ def _assign(module: Module, name: str, array: np.ndarray, value: Any) -> None:
 def _common_vector(arrays: list[np.ndarray]) -> np.ndarray | None:
     """Return the vector that `arrays` are consecutive views of, if there is one."""
     base = arrays[0].base if arrays else None
-    if base is None or base.ndim != 1 or any(array.base is not base for array in arrays):
+    if not isinstance(base, np.ndarray) or base.ndim != 1 or any(array.base is not base for array in arrays):
         return None
     address = base.__array_interface__["data"][0]
     position = start = arrays[0].__array_interface__["data"][0]

@@ -21,6 +21,9 @@ from numrnn.kernels.cpu.matmul import (
 from numrnn.kernels.cpu.sharing import share
 from numrnn.kernels.cpu.threads import run, threads_for
 
+COLUMNS = 1920
+"""Columns of a gradient that are summed up at once."""
+
 
 def affine(a: np.ndarray, b: np.ndarray, row: np.ndarray, out: np.ndarray, is_transposed: bool = False) -> None:
     """Write row + a @ b, for `a` (M, K), `b` (K, J), `row` (J,) and `out` (M, J); or row + a @ b.T, for `b` (J, K).
@@ -74,21 +77,28 @@ def _multiply(a, panels, row, out, part, parts, barrier):
         product1(a, start, depth, 1, rows, panels, first, last, row, 0, 0, out, out_start, columns, columns)
 
 
-def add_outer_products(a: np.ndarray, b: np.ndarray, scale: float, out: np.ndarray, sums: np.ndarray) -> None:
+def add_outer_products(
+    a: np.ndarray, b: np.ndarray, scale: float, out: np.ndarray, sums: np.ndarray, is_fresh: bool = False
+) -> None:
     """Add scale * a.T @ b to `out` (I, J), for `a` (M, I) and `b` (M, J), and the column sums of scale * a to `sums`.
 
-    Both are sums over rows, the last row first. An empty `sums` is left alone.
+    Both are sums over rows, the last row first. An empty `sums` is left alone. If `is_fresh`, `out` counts as zero,
+    whatever is in it.
     """
-    run(_add_outer_products, (a, b, scale, out, sums), threads_for(2 * a.size * out.shape[1]))
+    run(_add_outer_products, (a, b, scale, out, sums, is_fresh), threads_for(2 * a.size * out.shape[1]))
 
 
 @njit(**OPTIONS)
-def _add_outer_products(a, b, scale, out, sums, part, parts, barrier):
+def _add_outer_products(a, b, scale, out, sums, is_fresh, part, parts, barrier):
     (rows, width), columns = a.shape, b.shape[1]
     low, high = share(width, part, parts)
     a, last = a.ravel(), (rows - 1) * width
     bs, starts, sizes, outs = (b.ravel(),), ((rows - 1) * columns,), (columns,), (out.ravel(),)
-    add_products_of_transposed(a, last, -width, low, high, rows, bs, starts, sizes, sizes, scale, outs, sums)
+    for first in range(low, high, COLUMNS):  # their part of `out` stays in the second cache
+        end = min(high, first + COLUMNS)
+        if is_fresh:
+            out[first:end] = 0
+        add_products_of_transposed(a, last, -width, first, end, rows, bs, starts, sizes, sizes, scale, outs, sums)
 
 
 @njit(**OPTIONS)
