@@ -63,7 +63,9 @@ BOARD: dict[str, list[Work]] = {
         for mode in MODES
     ],
     "Cells without a product with the state": [
-        RecentCell("MinGRU", mode, 4096, 1, hidden, ("PyTorch", "associative scan"), marks=beside(1, "associative scan"))
+        RecentCell(
+            "MinGRU", mode, 4096, 1, hidden, ("PyTorch", "associative scan"), marks=beside(1, "associative scan")
+        )
         for hidden in (64, 512)
         for mode in MODES
     ],
