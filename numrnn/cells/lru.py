@@ -39,9 +39,9 @@ class LRU(Cell):
     rho : int
         See `Cell`.
     rng : numpy.random.Generator or int, optional
-        Where the initial weights come from. γ starts at the logarithm of :math:`(1 - |\lambda|^2)^{1/2}`, so that states
-        have the size of the input. B and C start normally distributed, with variances of 1 / 2D and 1 / H, and so do d,
-        with a variance of 1, and D, of 1 / D.
+        Where the initial weights come from. γ starts at the logarithm of :math:`(1 - |\lambda|^2)^{1/2}`, so that
+        states have the size of the input. B and C start normally distributed, with variances of 1 / 2D and 1 / H, and
+        so do d, with a variance of 1, and the matrix D, of 1 over the number of inputs.
 
     Attributes
     ----------

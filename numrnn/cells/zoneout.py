@@ -101,8 +101,8 @@ class ZoneoutGRU(_Zoneout):
         n &= \tanh(W_{xn} x_t + b_n + W_{hn} (r \, h_{t-1})) \\
         h_t &= d h_{t-1} + (1 - d) ((1 - z) n + z h_{t-1})
 
-    In training mode d is 1 with probability `zoneout_h`, else 0, drawn for every step, row and channel; in evaluate mode
-    it is the probability. The rows of `gates_weight_x` and `gates_weight_h` are blocks in the order reset, update.
+    In training mode d is 1 with probability `zoneout_h`, else 0, drawn for every step, row and channel; in evaluate
+    mode it is the probability. The rows of `gates_weight_x` and `gates_weight_h` are blocks in the order reset, update.
 
     Parameters
     ----------

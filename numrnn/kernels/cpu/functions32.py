@@ -122,18 +122,16 @@ def softplus(x):
 def _sine(x, quarters):
     """Return the sine of x + quarters * pi / 2, or NaN for an x that is too large to tell."""
     n = fma(x, TWO_OVER_PI, ROUNDING) - ROUNDING
-    above = fma(n, -HALF_PI_1, x)
-    r = fma(n, -HALF_PI_2, above)
-    rest = fma(n, -HALF_PI_3, fma(n, -HALF_PI_2, above - r))  # x is n pi / 2 + r + rest
+    r = fma(n, -HALF_PI_3, fma(n, -HALF_PI_2, fma(n, -HALF_PI_1, x)))  # the first of these is exact
     z = r * r
     q = float32(-1.95166561298222373e-04)
     q = fma(q, z, float32(8.33217354546483130e-03))
     q = fma(q, z, float32(-1.66666548735123182e-01))
-    sine = r + fma(q * z, r, rest)
+    sine = fma(q * z, r, r)
     q = float32(2.44377304568862516e-05)
     q = fma(q, z, float32(-1.38873614532225250e-03))
     q = fma(q, z, float32(4.16666467478358227e-02))
-    cosine = ONE - fma(z, HALF, fma(r, rest, -(q * z) * z))
+    cosine = fma(q * z, z, fma(z, -HALF, ONE))
     n = n + quarters
     odd = abs(n - TWO * _rounded(n * HALF))
     half = (n - odd) * HALF

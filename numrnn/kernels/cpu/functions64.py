@@ -143,9 +143,7 @@ def softplus(x):
 def _sine(x, quarters):
     """Return the sine of x + quarters * pi / 2, or NaN for an x that is too large to tell."""
     n = fma(x, TWO_OVER_PI, ROUNDING) - ROUNDING
-    above = fma(n, -HALF_PI_1, x)
-    r = fma(n, -HALF_PI_2, above)
-    rest = fma(n, -HALF_PI_3, fma(n, -HALF_PI_2, above - r))  # x is n pi / 2 + r + rest
+    r = fma(n, -HALF_PI_3, fma(n, -HALF_PI_2, fma(n, -HALF_PI_1, x)))  # the first of these is exact
     z = r * r
     q = float64(1.5899129588096283e-10)
     q = fma(q, z, float64(-2.5050815706032e-08))
@@ -153,14 +151,14 @@ def _sine(x, quarters):
     q = fma(q, z, float64(-0.00019841269831872495))
     q = fma(q, z, float64(0.00833333333332602))
     q = fma(q, z, float64(-0.16666666666666652))
-    sine = r + fma(q * z, r, rest)
+    sine = fma(q * z, r, r)
     q = float64(-1.1369396557334301e-11)
     q = fma(q, z, float64(2.087592695675362e-09))
     q = fma(q, z, float64(-2.755731596826104e-07))
     q = fma(q, z, float64(2.4801587295474383e-05))
     q = fma(q, z, float64(-0.001388888888888427))
     q = fma(q, z, float64(0.04166666666666666))
-    cosine = ONE - fma(z, HALF, fma(r, rest, -(q * z) * z))
+    cosine = fma(q * z, z, fma(z, -HALF, ONE))
     n = n + quarters
     odd = abs(n - TWO * _rounded(n * HALF))
     half = (n - odd) * HALF
