@@ -25,6 +25,7 @@ from numrnn.cells import QRNN as QRNN
 from numrnn.cells import RNN as RNN
 from numrnn.cells import SLSTM as SLSTM
 from numrnn.cells import SRU as SRU
+from numrnn.cells import AntisymmetricRNN as AntisymmetricRNN
 from numrnn.cells import CoupledLSTM as CoupledLSTM
 from numrnn.cells import FastLSTM as FastLSTM
 from numrnn.cells import GRUResetAfter as GRUResetAfter
@@ -35,6 +36,7 @@ from numrnn.cells import LinearRNN as LinearRNN
 from numrnn.cells import MinGRU as MinGRU
 from numrnn.cells import MinLSTM as MinLSTM
 from numrnn.cells import MuFuRu as MuFuRu
+from numrnn.cells import PlainLSTM as PlainLSTM
 from numrnn.cells import RecGRU as RecGRU
 from numrnn.cells import RecLSTM as RecLSTM
 from numrnn.cells import StepGRU as StepGRU
@@ -102,6 +104,9 @@ from numrnn.sequencer import SeqLSTM as SeqLSTM
 from numrnn.sequencer import SeqLSTMP as SeqLSTMP
 from numrnn.sequencer import SeqReverseSequence as SeqReverseSequence
 from numrnn.sequencer import Sequencer as Sequencer
+from numrnn.sequencer import StackedGRU as StackedGRU
+from numrnn.sequencer import StackedLSTM as StackedLSTM
+from numrnn.sequencer import StackedRNN as StackedRNN
 from numrnn.sequencer import TruncatedSequencer as TruncatedSequencer
 from numrnn.sequencer import VariableLength as VariableLength
 from numrnn.warm_up import warm_up as warm_up

@@ -381,6 +381,18 @@ MODULES: dict[str, Entry] = {
     "RecLSTM with projection": Entry(lambda s: nr.RecLSTM(s.features, s.hidden, 3), features),
     "RecGRU": Entry(lambda s: nr.RecGRU(s.features, s.hidden), features),
     "LinearRNN": Entry(lambda s: nr.LinearRNN(s.features, s.hidden), features),
+    "MGU": Entry(lambda s: nr.MGU(s.features, s.hidden), features),
+    "SRU": Entry(lambda s: nr.SRU(s.features, s.hidden), features),
+    "IndRNN": Entry(lambda s: nr.IndRNN(s.features, s.hidden, nonlinearity="tanh"), features),
+    "QRNN": Entry(lambda s: nr.QRNN(s.features, s.hidden), features),
+    "MinGRU": Entry(lambda s: nr.MinGRU(s.features, s.hidden), features),
+    "MinLSTM": Entry(lambda s: nr.MinLSTM(s.features, s.hidden), features),
+    "CTRNN": Entry(lambda s: nr.CTRNN(s.features, s.hidden, learns_tau=True), features),
+    "LTC": Entry(lambda s: nr.LTC(s.features, s.hidden), features),
+    "CoupledLSTM": Entry(lambda s: nr.CoupledLSTM(s.features, s.hidden), features),
+    "GRUResetAfter": Entry(lambda s: nr.GRUResetAfter(s.features, s.hidden), features),
+    "PlainLSTM with projection": Entry(lambda s: nr.PlainLSTM(s.features, s.hidden, 3, bias=False), features),
+    "AntisymmetricRNN": Entry(lambda s: nr.AntisymmetricRNN(s.features, s.hidden, gated=True), features),
     "BatchNormalizedLSTM": Entry(
         lambda s: nr.BatchNormalizedLSTM(s.features, s.hidden, eps=0.1), features, False, False, needs_rows=True
     ),
@@ -481,6 +493,24 @@ MODULES: dict[str, Entry] = {
         lambda s: nr.SeqBLSTM(s.features, s.hidden, 2, merge=nr.JoinTable()), sequence(features), needs_rows=True
     ),
     "SeqBGRU": Entry(lambda s: nr.SeqBGRU(s.features, s.hidden), sequence(features), needs_rows=True),
+    "StackedLSTM": Entry(
+        lambda s: nr.StackedLSTM(s.features, s.hidden, 2, bidirectional=True),
+        sequence(features),
+        is_row_wise=False,
+        needs_rows=True,
+    ),
+    "StackedGRU": Entry(
+        lambda s: nr.StackedGRU(s.features, s.hidden, 2, dropout=0.3),
+        sequence(features),
+        is_row_wise=False,
+        needs_rows=True,
+    ),
+    "StackedRNN": Entry(
+        lambda s: nr.StackedRNN(s.features, s.hidden, batch_first=True),
+        sequence(features),
+        is_row_wise=False,
+        needs_rows=True,
+    ),
     "TruncatedSequencer": Entry(
         lambda s: nr.TruncatedSequencer(nr.Sequential(nr.Dropout(0.3), nr.GRU(s.features, s.hidden)), 2, 3),
         sequence(features),

@@ -153,6 +153,77 @@ def mufuru(p: Arrays, x: np.ndarray, h: np.ndarray) -> tuple[np.ndarray, ...]:
     return ((scores * np.stack(values)).sum(0) / scores.sum(0),)
 
 
+def mgu(p: Arrays, x: np.ndarray, h: np.ndarray) -> tuple[np.ndarray, ...]:
+    f = sigmoid(affine(p, "forget", x=x, h=h))
+    return ((1 - f) * h + f * np.tanh(affine(p, "candidate", x=x, h=f * h)),)
+
+
+def sru(p: Arrays, x: np.ndarray, h: np.ndarray, c: np.ndarray) -> tuple[np.ndarray, ...]:
+    forget, reset = np.split(affine(p, "gates", x=x), 2, axis=-1)
+    f, r = sigmoid(forget + p["forget_peephole"] * c), sigmoid(reset + p["reset_peephole"] * c)
+    c = f * c + (1 - f) * (x @ p["candidate_weight_x"].T)
+    return r * c + (1 - r) * (x @ p["skip_weight_x"].T if "skip_weight_x" in p else x), c
+
+
+def indrnn(p: Arrays, x: np.ndarray, h: np.ndarray) -> tuple[np.ndarray, ...]:
+    return (relu(affine(p, "hidden", x=x) + p["hidden_peephole"] * h),)
+
+
+def qrnn(p: Arrays, x: np.ndarray, h: np.ndarray, c: np.ndarray) -> tuple[np.ndarray, ...]:
+    z, f, o = np.split(affine(p, "gates", x=x), 3, axis=-1)
+    c = sigmoid(f) * c + (1 - sigmoid(f)) * np.tanh(z)
+    return sigmoid(o) * c, c
+
+
+def min_gru(p: Arrays, x: np.ndarray, h: np.ndarray) -> tuple[np.ndarray, ...]:
+    z, n = np.split(affine(p, "gates", x=x), 2, axis=-1)
+    return ((1 - sigmoid(z)) * h + sigmoid(z) * n,)
+
+
+def min_lstm(p: Arrays, x: np.ndarray, h: np.ndarray) -> tuple[np.ndarray, ...]:
+    f, i, n = np.split(affine(p, "gates", x=x), 3, axis=-1)
+    f, i = sigmoid(f), sigmoid(i)
+    return (f / (f + i) * h + i / (f + i) * n,)
+
+
+def ctrnn(p: Arrays, x: np.ndarray, h: np.ndarray) -> tuple[np.ndarray, ...]:
+    slope = (-h + np.tanh(affine(p, "hidden", x=x, h=h))) / np.exp(p["log_tau"])
+    return (h + 0.1 * slope,)
+
+
+def ltc(p: Arrays, x: np.ndarray, h: np.ndarray) -> tuple[np.ndarray, ...]:
+    f = sigmoid(affine(p, "hidden", x=x, h=h))
+    return ((h + 0.1 * f * p["level"]) / (1 + 0.1 * (1 / np.exp(p["log_tau"]) + f)),)
+
+
+def coupled_lstm(p: Arrays, x: np.ndarray, h: np.ndarray, c: np.ndarray) -> tuple[np.ndarray, ...]:
+    i, z, o = np.split(affine(p, "gates", x=x, h=h), 3, axis=-1)
+    c = (1 - sigmoid(i)) * c + sigmoid(i) * np.tanh(z)
+    return sigmoid(o) * np.tanh(c), c
+
+
+def gru_reset_after(p: Arrays, x: np.ndarray, h: np.ndarray) -> tuple[np.ndarray, ...]:
+    r, z = np.split(sigmoid(affine(p, "gates", x=x, h=h)), 2, axis=-1)
+    n = np.tanh(affine(p, "candidate_x", x=x) + r * affine(p, "candidate_h", h=h))
+    return ((1 - z) * n + z * h,)
+
+
+def plain_lstm(p: Arrays, x: np.ndarray, h: np.ndarray, c: np.ndarray) -> tuple[np.ndarray, ...]:
+    i, f, z, o = np.split(affine(p, "gates", x=x, h=h), 4, axis=-1)
+    c = sigmoid(f) * c + sigmoid(i) * np.tanh(z)
+    h = sigmoid(o) * np.tanh(c)
+    return (h @ p["projection_weight"].T if "projection_weight" in p else h), c
+
+
+def antisymmetric_rnn(p: Arrays, x: np.ndarray, h: np.ndarray) -> tuple[np.ndarray, ...]:
+    w = p["recurrent_weight"]
+    a = h @ (w - w.T - 0.01 * np.eye(len(w))).T
+    change = np.tanh(a + affine(p, "candidate", x=x))
+    if "gate_bias" in p:
+        change = sigmoid(a + affine(p, "gate", x=x)) * change
+    return (h + 0.1 * change,)
+
+
 def run(step: Step, parameters: Arrays, x: np.ndarray, *states: np.ndarray) -> tuple[list[np.ndarray], ...]:
     """Return the states after every step of `x`, `(time, batch, D)`: for each state a list of `(batch, H)`."""
     after: tuple[list[np.ndarray], ...] = tuple([] for _ in states)

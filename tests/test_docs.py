@@ -42,7 +42,7 @@ def public_names() -> set[str]:
     """Return the names of all classes and functions that users are given, without `numrnn.`."""
     own = {name for name, value in vars(nr).items() if not name.startswith("_") and not inspect.ismodule(value)}
     own |= {f"optim.{name}" for name in nr.optim.__all__}
-    for room in ("testing", "interop.safetensors"):
+    for room in ("testing", "interop.safetensors", "interop.torch"):
         module = nr
         for part in room.split("."):
             module = getattr(module, part)

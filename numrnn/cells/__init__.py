@@ -1,5 +1,6 @@
 """Cells: one file a family, equations only."""
 
+from numrnn.cells.antisymmetric import AntisymmetricRNN as AntisymmetricRNN
 from numrnn.cells.continuous import CTRNN as CTRNN
 from numrnn.cells.continuous import LTC as LTC
 from numrnn.cells.gru import GRU as GRU
@@ -13,6 +14,7 @@ from numrnn.cells.lru import LRU as LRU
 from numrnn.cells.lstm import LSTM as LSTM
 from numrnn.cells.lstm import CoupledLSTM as CoupledLSTM
 from numrnn.cells.lstm import FastLSTM as FastLSTM
+from numrnn.cells.lstm import PlainLSTM as PlainLSTM
 from numrnn.cells.lstm import RecLSTM as RecLSTM
 from numrnn.cells.mgu import MGU as MGU
 from numrnn.cells.minimal import MinGRU as MinGRU

@@ -69,6 +69,47 @@ class Joint:
         whole = np.concatenate([np.concatenate([parts[name] for name in row], axis=-1) for row in self.blocks])
         array[...] = whole.T if self.is_transposed else whole
 
+    def origin(self, name: str) -> str:
+        """Return, in words, what the parts are if the parameter is called `name`."""
+        return f" in {name}"
+
+
+@dataclass(frozen=True)
+class Antisymmetric:
+    """A square parameter W of which the equations get `W - W^T - damping * I`.
+
+    Attributes
+    ----------
+    part : str
+        Name of the equations' parameter.
+    damping : float
+        What is taken from the diagonal.
+    """
+
+    part: str
+    damping: float = 0.0
+
+    @property
+    def parts(self) -> list[str]:
+        """Names of the equations' parameters that are made of it."""
+        return [self.part]
+
+    def shape(self, shapes: dict[str, tuple[int, ...]]) -> tuple[int, ...]:
+        """Return the parameter's shape, given that of the part."""
+        return shapes[self.part]
+
+    def taken_apart(self, array: Array, shapes: dict[str, tuple[int, ...]]) -> dict[str, Array]:
+        """Return the part, a copy."""
+        return {self.part: array - array.T - np.eye(len(array), dtype=array.dtype) * array.dtype.type(self.damping)}
+
+    def gradient(self, of_part: Array) -> Array:
+        """Return the gradient of the parameter from that of the part."""
+        return of_part - of_part.T
+
+    def origin(self, name: str) -> str:
+        """Return, in words, what the part is if the parameter is called `name`."""
+        return f" = {name} - {name}ᵀ" + (f" - {self.damping!r} I" if self.damping else "")
+
 
 class Cell(AbstractRecurrent):
     """A recurrent module given by its equations, compiled to a fused loop, forward and backward.
@@ -125,8 +166,8 @@ class Cell(AbstractRecurrent):
     states: tuple[str, ...] = ("h",)
     state_sizes: ClassVar[dict[str, str]] = {}
     """Name of the size of each state that does not have "hidden" channels."""
-    joint: ClassVar[dict[str, Joint]] = {}
-    """Parameters that hold several of the equations' side by side."""
+    joint: dict[str, Joint | Antisymmetric] = {}  # noqa: RUF012  (a cell may have one of its own)
+    """Parameters of which some of the equations' are made: those that hold several, and antisymmetric ones."""
 
     def __init__(
         self,
@@ -144,6 +185,7 @@ class Cell(AbstractRecurrent):
         self.input_size = self._checked_size("input_size", input_size)
         self.hidden_size = self._checked_size("hidden_size", input_size if hidden_size is None else hidden_size)
         self._batch_shape: tuple[int, ...] = ()
+        self._sums: dict[str, tuple[Any, Any, Any]] = {}  # of gradients, for antisymmetric parameters
         self._packed: dict[tuple[Any, bool], Weights] = {}  # by element type and direction (whether backward)
         self._stepper: Stepper | None = None  # for the next step in evaluate mode, if it is like the last one
         shapes = dict(self.program().trace.parameters)
@@ -183,10 +225,10 @@ class Cell(AbstractRecurrent):
 
     # ---- parameters of several ------------------------------------------------------------------------------------
 
-    def _layout(self) -> dict[str, Joint]:
+    def _layout(self) -> dict[str, Joint | Antisymmetric]:
         """Return of what each parameter is made, in order: where the equations mention the first part."""
         owners = {part: name for name, joint in self.joint.items() for part in joint.parts}
-        layout: dict[str, Joint] = {}
+        layout: dict[str, Joint | Antisymmetric] = {}
         for part, _ in self.program().trace.parameters:
             name = owners.get(part, part)
             layout[name] = self.joint.get(name) or Joint(((part,),))
@@ -202,11 +244,33 @@ class Cell(AbstractRecurrent):
             parts |= joint.taken_apart(arrays[name], shapes)
         return parts
 
-    def _put_back(self, parts: dict[str, Array], arrays: dict[str, Array]) -> None:
-        """Write the parts of joint parameters back to the arrays."""
-        if self.joint:
-            for name, joint in self._layout().items():
-                joint.put_together(parts, arrays[name])
+    def _gradient_parts(self) -> dict[str, Array]:
+        """Return the gradients by the names that the equations use, to be added to; see `_put_back`."""
+        parts = self._parts(self._gradients)
+        for name, joint in self.joint.items():
+            if isinstance(joint, Antisymmetric):
+                gradient = self._gradients[name]
+                before, sums, shown = self._sums.get(name) or (None, None, None)
+                if shown is None or shown.dtype != gradient.dtype or not np.array_equal(shown, gradient):
+                    before, sums = gradient.copy(), np.zeros_like(gradient)  # someone else has changed it
+                self._sums[name] = before, sums, shown
+                parts[joint.part] = sums
+        return parts
+
+    def _put_back(self, parts: dict[str, Array]) -> None:
+        """Write what `_gradient_parts` gave, and was added to, back to the gradients.
+
+        The gradient of an antisymmetric parameter keeps the sums that it is the difference of: they are in the order
+        of the steps, however a sequence is cut into calls.
+        """
+        for name, joint in self._layout().items() if self.joint else ():
+            gradient = self._gradients[name]
+            if isinstance(joint, Antisymmetric):
+                before, sums, _ = self._sums[name]
+                gradient[...] = before + joint.gradient(sums)
+                self._sums[name] = before, sums, gradient.copy()
+            else:
+                joint.put_together(parts, gradient)
 
     # ---- start states that are learned ---------------------------------------------------------------------------
 
@@ -286,7 +350,7 @@ class Cell(AbstractRecurrent):
         return program_text(self.program(), type(self).__name__, self.dtype.name)
 
     def explain(self, format: str = "text") -> str:
-        """Return the derived program as formulas.
+        r"""Return the derived program as formulas: phases, what is hoisted, stored and computed again, gradients.
 
         Parameters
         ----------
@@ -297,6 +361,32 @@ class Cell(AbstractRecurrent):
         ------
         ValueError
             If there is no such format.
+
+        Notes
+        -----
+        Names come from the equations: `W_{NAME,x}` and `b_{NAME}` are the parameters of `linear("NAME", x)`,
+        `a_{NAME}` its result, `u_{NAME}` the input's share of it; `w_{NAME}` is a peephole. Variables of the equations
+        keep their names. The gradient of the loss with respect to a quantity has a d in front, in LaTeX a bar on top.
+        The functions and ⊙ work channel by channel.
+
+        Examples
+        --------
+        >>> import numrnn as nr
+        >>> for part in nr.GRU(4, 6).explain().split("\n\n")[1:4]:
+        ...     print(part)
+        Forward, before the loop over time, for all steps at once
+          u_{gates} = W_{gates,x} x_t + b_{gates}
+          u_{candidate} = W_{candidate,x} x_t + b_{candidate}
+        Forward, step t, phase 1 of 2
+          product  a_{gates} = u_{gates} + W_{gates,h} h_{t-1}
+                   (a_r, a_z) = a_{gates}
+          block    z = σ(a_z)
+                   r = σ(a_r)
+                   s_1 = r ⊙ h_{t-1}
+        Forward, step t, phase 2 of 2
+          product  a_{candidate} = u_{candidate} + W_{candidate,h} s_1
+          block    n = tanh(a_{candidate})
+                   h_t = (1 - z) ⊙ n + z ⊙ h_{t-1}
         """
         from numrnn.equations.explain import explain
 
@@ -486,9 +576,9 @@ class Cell(AbstractRecurrent):
         self._accumulate_tape(tape.step(index), input[np.newaxis], scale)
 
     def _accumulate_tape(self, tape: Tape, input: Array, scale: float) -> None:
-        parts = self._parts(self._gradients)
+        parts = self._gradient_parts()
         self._loop().accumulate(parts, tape, _batched(input), scale)
-        self._put_back(parts, self._gradients)
+        self._put_back(parts)
         self._accumulate_starts(tape, self.step - self._accumulated - len(tape), scale)
 
     def state_after(self, record: Any) -> list[Array]:

@@ -81,7 +81,8 @@ def _listed(states):
     return states if isinstance(states, list) else [states]
 
 
-def check(recipe, seed):
+def drawn_from(recipe, seed):
+    """Return what a recipe and a seed make, if it is fit for a comparison."""
     try:
         drawn = Drawn(recipe, seed)
     except ValueError as error:  # two instructions that come to the same, for one map
@@ -89,6 +90,11 @@ def check(recipe, seed):
         raise
     assume(drawn.is_tame())
     assume(drawn.cell.parameters()[0])  # the element type of a cell is that of its parameters
+    return drawn
+
+
+def check(recipe, seed):
+    drawn = drawn_from(recipe, seed)
     note(drawn.cell.source())
     output, last, gradients = drawn.run()
 
