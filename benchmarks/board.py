@@ -76,7 +76,7 @@ BOARD: dict[str, list[Work]] = {
         for mode in MODES
     ],
     "Cells without a product with the state": [
-        RecentCell("MinGRU", mode, 4096, 1, hidden, ("PyTorch", SCAN), marks=beside(1, "associative scan"))
+        RecentCell("MinGRU", mode, 4096, 1, hidden, ("PyTorch", SCAN), marks=beside(1, SCAN))
         for hidden in (64, 512)
         for mode in MODES
     ],

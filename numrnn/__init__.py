@@ -17,6 +17,7 @@ from numrnn import optim as optim
 from numrnn import testing as testing
 from numrnn.cells import CTRNN as CTRNN
 from numrnn.cells import GRU as GRU
+from numrnn.cells import LRU as LRU
 from numrnn.cells import LSTM as LSTM
 from numrnn.cells import LTC as LTC
 from numrnn.cells import MGU as MGU
@@ -29,6 +30,8 @@ from numrnn.cells import CoupledLSTM as CoupledLSTM
 from numrnn.cells import FastLSTM as FastLSTM
 from numrnn.cells import GRUResetAfter as GRUResetAfter
 from numrnn.cells import IndRNN as IndRNN
+from numrnn.cells import LayerNormGRU as LayerNormGRU
+from numrnn.cells import LayerNormLSTM as LayerNormLSTM
 from numrnn.cells import LinearRNN as LinearRNN
 from numrnn.cells import MinGRU as MinGRU
 from numrnn.cells import MinLSTM as MinLSTM
@@ -38,6 +41,8 @@ from numrnn.cells import RecGRU as RecGRU
 from numrnn.cells import RecLSTM as RecLSTM
 from numrnn.cells import StepGRU as StepGRU
 from numrnn.cells import StepLSTM as StepLSTM
+from numrnn.cells import ZoneoutGRU as ZoneoutGRU
+from numrnn.cells import ZoneoutLSTM as ZoneoutLSTM
 from numrnn.containers import Concat as Concat
 from numrnn.containers import ConcatTable as ConcatTable
 from numrnn.containers import Container as Container

@@ -369,6 +369,11 @@ MODULES: dict[str, Entry] = {
     "SLSTM with heads, exponential": Entry(
         lambda s: nr.SLSTM(s.features, s.hidden, math.gcd(s.hidden, 6), "exponential"), features
     ),
+    "LayerNormLSTM": Entry(lambda s: nr.LayerNormLSTM(s.features, s.hidden, eps=0.1), features),
+    "LayerNormGRU": Entry(lambda s: nr.LayerNormGRU(s.features, s.hidden, eps=0.1), features),
+    "LRU": Entry(lambda s: nr.LRU(s.features, s.hidden, 3), features),
+    "ZoneoutLSTM": Entry(lambda s: nr.ZoneoutLSTM(s.features, s.hidden), features),
+    "ZoneoutGRU": Entry(lambda s: nr.ZoneoutGRU(s.features, s.hidden, 0.4), features),
     "LSTM with dropout": Entry(lambda s: nr.LSTM(s.features, s.hidden, p=0.3), features),
     "FastLSTM with dropout": Entry(lambda s: nr.FastLSTM(s.features, s.hidden, p=0.3), features),
     "GRU with dropout, mono": Entry(lambda s: nr.GRU(s.features, s.hidden, p=0.3, mono=True), features),

@@ -84,6 +84,46 @@ def slstm(p: Arrays, x: np.ndarray, h: np.ndarray, c: np.ndarray, n: np.ndarray,
     return sigmoid(output) * c / n, c, n, m
 
 
+def normalized(a: np.ndarray, eps: float = 0.1) -> np.ndarray:
+    centred = a - a.mean(-1, keepdims=True)
+    return centred / np.sqrt((centred * centred).mean(-1, keepdims=True) + eps)
+
+
+def layer_norm_lstm(p: Arrays, x: np.ndarray, h: np.ndarray, c: np.ndarray) -> tuple[np.ndarray, ...]:
+    gates = p["h_gain"] * normalized(h @ p["h_weight_h"].T) + p["x_gain"] * normalized(x @ p["x_weight_x"].T)
+    f, i, o, z = np.split(gates + p["bias"], 4, axis=-1)
+    c = sigmoid(f) * c + sigmoid(i) * np.tanh(z)
+    return sigmoid(o) * np.tanh(p["cell_gain"] * normalized(c) + p["cell_bias"]), c
+
+
+def layer_norm_gru(p: Arrays, x: np.ndarray, h: np.ndarray) -> tuple[np.ndarray, ...]:
+    gates = p["h_gain"] * normalized(h @ p["h_weight_h"].T) + p["x_gain"] * normalized(x @ p["x_weight_x"].T)
+    z, r = np.split(sigmoid(gates + p["bias"]), 2, axis=-1)
+    mapped = p["candidate_x_gain"] * normalized(x @ p["candidate_x_weight_x"].T) + p["candidate_x_bias"]
+    fed = p["candidate_h_gain"] * normalized(h @ p["candidate_h_weight_h"].T) + p["candidate_h_bias"]
+    return ((1 - z) * h + z * np.tanh(mapped + r * fed),)
+
+
+def lru(p: Arrays, x: np.ndarray, y: np.ndarray, re: np.ndarray, im: np.ndarray) -> tuple[np.ndarray, ...]:
+    size, angle = np.exp(-np.exp(p["nu"])), np.exp(p["theta"])
+    u, v = np.split(x @ p["input_weight_x"].T, 2, axis=-1)
+    # real and imaginary parts stay apart: here an imaginary part is a derivative
+    a, b, scale = size * np.cos(angle), size * np.sin(angle), np.exp(p["gamma"])
+    re, im = a * re - b * im + scale * u, a * im + b * re + scale * v
+    skipped = p["skip_peephole"] * x if "skip_peephole" in p else x @ p["skip_weight_x"].T
+    return re @ p["output_weight_re"].T + im @ p["output_weight_im"].T + skipped, re, im
+
+
+def zoneout_lstm(p: Arrays, x: np.ndarray, h: np.ndarray, c: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Return what is expected: the rates are 0.5 for c and 0.05 for h."""
+    new_h, new_c = fast_lstm(p, x, h, c)
+    return 0.05 * h + 0.95 * new_h, 0.5 * c + 0.5 * new_c
+
+
+def zoneout_gru(p: Arrays, x: np.ndarray, h: np.ndarray) -> tuple[np.ndarray, ...]:
+    return (0.1 * h + 0.9 * gru(p, x, h)[0],)
+
+
 def rec_lstm(p: Arrays, x: np.ndarray, h: np.ndarray, c: np.ndarray) -> tuple[np.ndarray, ...]:
     i, f, o, z = np.split(np.concatenate([x, h], axis=-1) @ p["weight"] + p["bias"], 4, axis=-1)
     c = sigmoid(f) * c + sigmoid(i) * np.tanh(z)

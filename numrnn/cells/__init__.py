@@ -7,7 +7,10 @@ from numrnn.cells.gru import GRU as GRU
 from numrnn.cells.gru import GRUResetAfter as GRUResetAfter
 from numrnn.cells.gru import RecGRU as RecGRU
 from numrnn.cells.indrnn import IndRNN as IndRNN
+from numrnn.cells.layer_norm import LayerNormGRU as LayerNormGRU
+from numrnn.cells.layer_norm import LayerNormLSTM as LayerNormLSTM
 from numrnn.cells.linear_rnn import LinearRNN as LinearRNN
+from numrnn.cells.lru import LRU as LRU
 from numrnn.cells.lstm import LSTM as LSTM
 from numrnn.cells.lstm import CoupledLSTM as CoupledLSTM
 from numrnn.cells.lstm import FastLSTM as FastLSTM
@@ -23,3 +26,5 @@ from numrnn.cells.sru import SRU as SRU
 from numrnn.cells.steps import StepGRU as StepGRU
 from numrnn.cells.steps import StepLSTM as StepLSTM
 from numrnn.cells.xlstm import SLSTM as SLSTM
+from numrnn.cells.zoneout import ZoneoutGRU as ZoneoutGRU
+from numrnn.cells.zoneout import ZoneoutLSTM as ZoneoutLSTM

@@ -5,6 +5,12 @@ this folder.
 """
 
 from numrnn.equations.symbols import (
+    bernoulli as bernoulli,
+)
+from numrnn.equations.symbols import (
+    cos as cos,
+)
+from numrnn.equations.symbols import (
     dropout as dropout,
 )
 from numrnn.equations.symbols import (
@@ -23,6 +29,9 @@ from numrnn.equations.symbols import (
     maximum as maximum,
 )
 from numrnn.equations.symbols import (
+    mean as mean,
+)
+from numrnn.equations.symbols import (
     minimum as minimum,
 )
 from numrnn.equations.symbols import (
@@ -38,6 +47,9 @@ from numrnn.equations.symbols import (
     sigmoid as sigmoid,
 )
 from numrnn.equations.symbols import (
+    sin as sin,
+)
+from numrnn.equations.symbols import (
     softplus as softplus,
 )
 from numrnn.equations.symbols import (
@@ -45,4 +57,7 @@ from numrnn.equations.symbols import (
 )
 from numrnn.equations.symbols import (
     tanh as tanh,
+)
+from numrnn.equations.symbols import (
+    total as total,
 )

@@ -192,7 +192,7 @@ class Cell(AbstractRecurrent):
                 raise ValueError(complaint(type(self).__name__, got, "a name that no other attribute has"))
             self.add_parameter(name, np.zeros(joint.shape(shapes), "float32"))
         self.reset(rng)
-        if self.p:
+        if self.p or self.program().trace.noise:
             self.rng = generator(rng)
 
     def equations(self, x: Value, *states: Value) -> Value | tuple[Value, ...]:
@@ -451,6 +451,16 @@ class Cell(AbstractRecurrent):
         shapes = [(batch, sizes[mask.size]) for mask in masks]
         return tuple(np.array(np.broadcast_to(*pair), self.dtype) for pair in zip(self.noise, shapes, strict=True))
 
+    def _drawn(self, steps: int, batch: int) -> tuple[Array, ...]:
+        """Return the noise of some steps, `(time, batch, channels)` each; what it is on average in evaluate mode."""
+        sources, sizes = self.program().trace.noise.values(), self.sizes()
+        widths = [sizes[value.size] for value in sources]
+        if not self.is_training:
+            means = zip(sources, widths, strict=True)
+            return tuple(np.full((steps, batch, width), value.number, self.dtype) for value, width in means)
+        uniform = np.split(self.rng.random((steps, batch, sum(widths))), np.cumsum(widths)[:-1], axis=2)
+        return tuple((u < value.number).astype(self.dtype) for u, value in zip(uniform, sources, strict=True))
+
     def update_output(self, input: Array) -> Array:
         """Make one step."""
         return self._run(input[np.newaxis])[0]
@@ -468,8 +478,9 @@ class Cell(AbstractRecurrent):
 
     @property
     def is_plain(self) -> bool:
-        """Whether no row is treated apart, and nothing is dropped."""
-        return self._flags is None and not self._zeros_are_padding and not self.program().trace.masks
+        """Whether no row is treated apart, and nothing is drawn."""
+        trace = self.program().trace
+        return self._flags is None and not self._zeros_are_padding and not trace.masks and not trace.noise
 
     def forward_plain_sequence(self, input: Array, is_anew: bool) -> Array:
         """Do as `forward_sequence` does, or as `forget` and it do, and remember all steps, for a cell that `is_plain`.
@@ -516,13 +527,14 @@ class Cell(AbstractRecurrent):
             if flags is not None and self._state is not None and (flags[part.start] & masking.RESET).any():
                 self._begin_anew(np.flatnonzero(flags[part.start] & masking.RESET), fresh)
                 state = self._state
-            own = () if flags is None else (flags[part],)
-            tape = self._loop().forward(weights, x[part], state, output[part], masks, *own)
             steps = part.stop - part.start
+            own = {} if flags is None else {"flags": flags[part]}
+            noise = self._drawn(steps, x.shape[1]) if self.program().trace.noise else ()
+            tape = self._loop().forward(weights, x[part], state, output[part], masks, noise=noise, **own)
             records = [(tape, t) for t in range(steps)] if self.is_training else [None] * steps
             self._advance(records, [array[-1] for array in tape.states])
         if len(x) == 1 and not self.is_training and self._flags is None and not self._zeros_are_padding:
-            self._stepper = Stepper(self._loop(), weights, x.shape[1], masks)
+            self._stepper = Stepper(self._loop(), weights, x.shape[1], (*masks, *noise))
             self._stepper_input = (x.dtype, input.shape[1:])
         return output.reshape(*input.shape[:-1], -1)
 
@@ -544,7 +556,7 @@ class Cell(AbstractRecurrent):
         """Return the packed weights, packed again if `again` says so: the parameters may have changed in place."""
         key = self.dtype, backward
         if key not in self._packed:
-            self._packed[key], again = Weights(self.program(), self.dtype, backward), True
+            self._packed[key], again = Weights(self._loop(), backward), True
         if again:
             self._packed[key].update(self._parts(self._parameters))
         return self._packed[key]
@@ -644,7 +656,7 @@ class Cell(AbstractRecurrent):
             self.noise = [mask[rows] for mask in self.noise]
 
     def _snapshot(self) -> Any:
-        return super()._snapshot(), self.rng.bit_generator.state if self.p else None
+        return super()._snapshot(), self.rng.bit_generator.state if "rng" in self.__dict__ else None
 
     def _rollback(self, snapshot: Any) -> None:
         rest, drawn = snapshot

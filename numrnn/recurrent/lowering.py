@@ -358,7 +358,7 @@ class Lowered:
     def _kernels(self, dtype: Any) -> tuple[CellLoop, Weights, Weights]:
         if dtype not in self._loops:
             loop = CellLoop(self.program, type(self._recipe[0]).__name__, dtype)
-            self._loops[dtype] = loop, *(Weights(self.program, dtype, backward) for backward in (False, True))
+            self._loops[dtype] = loop, *(Weights(loop, backward) for backward in (False, True))
         return self._loops[dtype]
 
     def forward(self, x: Array, states: list[Array], keep: bool) -> tuple[list[Array], Tape | None]:

@@ -36,6 +36,10 @@ UNARY = {
     "exp": lambda m, a: m.exp(-m.absolute(a)),
     "log": lambda m, a: m.log(m.softplus(a) + 1),
     "sqrt": lambda m, a: m.sqrt(a * a + 1),
+    "wave": lambda m, a: m.sin(a) * m.cos(2 * a),
+    "center": lambda m, a: a - m.mean(a),
+    "normalized": lambda m, a: a / m.sqrt(m.mean(a * a) + 1),
+    "total": lambda m, a: a + m.tanh(m.total(m.tanh(a)) * 0.2),
     "reciprocal": lambda m, a: 1 / (2 + m.tanh(a)),
     "negate": lambda m, a: -a,
     "rest": lambda m, a: 1 - a,
@@ -79,7 +83,7 @@ def recipes(draw: Any) -> Recipe:
         unused.update(range(len(values), len(values) + parts))
         values.extend([channels] * parts)
 
-    kinds = st.sampled_from(["linear", "linear", "unary", "unary", "unary", "binary", "binary", "peephole"])
+    kinds = st.sampled_from(["linear", "linear", "unary", "unary", "unary", "binary", "binary", "peephole", "fixed"])
     for number in range(draw(st.integers(4, 9))):
         kind, a = draw(kinds), len(values) - 1 - draw(st.integers(0, len(values) - 1))
         if kind == "linear":
@@ -91,6 +95,8 @@ def recipes(draw: Any) -> Recipe:
             instruct(sizes[size], parts, "linear", arguments, f"map{number}", size, parts, bias, heads)
         elif kind == "peephole":
             instruct(values[a], 1, "peephole", (a,), f"diagonal{number}")
+        elif kind == "fixed":
+            instruct(values[a], 1, "fixed", (a,), f"gain{number}")
         elif kind == "unary":
             instruct(values[a], 1, draw(st.sampled_from(list(UNARY))), (a,))
         else:
@@ -124,11 +130,19 @@ def carry_out(recipe: Recipe, language: Any, x: Any, states: Any) -> tuple[Any, 
             values += [result] if parts == 1 else list(result)
         elif kind == "peephole":
             values.append(language.peephole(rest[0], *arguments))
+        elif kind == "fixed":
+            values.append(fixed_function(language, language.vector(rest[0], *arguments), *arguments))
         elif kind == "sum":
             values.append(sum(arguments[1:], start=0.5 * arguments[0]))
         else:
             values.append((UNARY.get(kind) or BINARY[kind])(language, *arguments))
     return tuple(values[k] for k in recipe.results)
+
+
+def fixed_function(m: Any, w: Any, a: Any) -> Any:
+    """Return something made of functions of a parameter w alone, of which one is in the other."""
+    decay = m.exp(-m.exp(w))
+    return decay * m.cos(w) * a + w * decay
 
 
 class RandomCell(nr.Cell):
@@ -146,6 +160,9 @@ class RandomCell(nr.Cell):
 
 
 class _Symbols:
+    def vector(self, name, like):
+        return on_symbols.parameter(name, like.size)
+
     def __getattr__(self, name):
         return abs if name == "absolute" else getattr(on_symbols, name)
 
@@ -176,6 +193,15 @@ class OnArrays:
     def peephole(self, name, value):
         return self.parameters[f"{name}_peephole"] * value
 
+    def vector(self, name, like):
+        return self.parameters[name]
+
+    def total(self, a):
+        return a.sum(-1, keepdims=True)
+
+    def mean(self, a):
+        return a.mean(-1, keepdims=True)
+
     def _is_greater(self, a, b):
         gap = np.abs(np.real(a) - np.real(b))
         self.margin = min(self.margin, np.min(gap, where=gap > 0, initial=np.inf))
@@ -199,4 +225,6 @@ class OnArrays:
     def softplus(self, a):
         return np.log(1 + np.exp(a))
 
-    tanh, exp, log, sqrt = (staticmethod(function) for function in (np.tanh, np.exp, np.log, np.sqrt))
+    tanh, exp, log, sqrt, sin, cos = (
+        staticmethod(function) for function in (np.tanh, np.exp, np.log, np.sqrt, np.sin, np.cos)
+    )

@@ -133,6 +133,7 @@ def _add_to(value, array, start, width):
 
 ON_NUMBERS = {
     "load": lambda array, start, width: array[start],
+    "load_same": lambda array, position: array[position],
     "store": lambda value, array, start, width: array.__setitem__(start, value),
     "add_to": _add_to,
     "fill": lambda array, start, width: array.__setitem__(start, 0),

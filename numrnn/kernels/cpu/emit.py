@@ -13,9 +13,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from numrnn.equations.derive import Group, Product, Program
-from numrnn.equations.emit import FUNCTIONS, emit_blocks
-from numrnn.equations.symbols import LinearMap, Value
+from numrnn.equations.derive import Block, Group, Product, Program
+from numrnn.equations.emit import FUNCTIONS, emit_blocks, fixed_blocks
+from numrnn.equations.symbols import ROW, LinearMap, Value
 
 SHARING = "by_channels, part, parts, barrier"
 ACTIVE = "end = active_end(flags, t * batch, low, high) if flags.size else high"
@@ -48,11 +48,14 @@ def emit_module(program: Program, dtype: str, origin: str, options: str = "OPTIO
         "from numrnn.kernels.cpu.masking import HOLD, PADDING, active_end, add_row, copy_row, fill_row",
         f"from numrnn.kernels.cpu.matmul import {', '.join(_matmul_names(program))}",
         "from numrnn.kernels.cpu.sharing import share, share_of_channels",
-        f"from numrnn.kernels.cpu.vector import LANES{bits} as LANES, add_to, fill, load, store",
+        f"from numrnn.kernels.cpu.vector import LANES{bits} as LANES, add_to, fill, load, load_same, store, sum_of",
     ]
     blocks = [f"@njit(**{inline})\n{text}" for text in emit_blocks(program, dtype).split("\n\n")]
     kernels = [
-        _emit_kernel("forward", "x, output, tape, weights, vectors, masks, flags, stretch", options, _forward(program)),
+        *([_emit_fix(program, options)] if program.fixed else []),
+        _emit_kernel(
+            "forward", "x, output, tape, passing, weights, vectors, masks, flags, stretch", options, _forward(program)
+        ),
         _emit_kernel("step", ", ".join(["x, output", *_step_arrays(program), "stretch"]), options, _step(program)),
         _emit_kernel(
             "backward",
@@ -91,36 +94,60 @@ class _Text:
 
     # ---- where values are: 'array, position' at row `row`, channel j --------------------------------------------
 
-    def place(self, value: Value) -> str:
+    def place(self, value: Value, j: str = "j") -> str:
         p = self.program
         if value is p.input:
-            return "x, row * size_input + j"
+            return f"x, row * size_input + {j}"
         if value in p.states:
-            return f"state{p.states.index(value)}, row * size_{value.size} + j"
+            return f"state{p.states.index(value)}, row * size_{value.size} + {j}"
         if value in p.outputs:
-            return f"state{p.outputs.index(value)}, (row + batch) * size_{value.size} + j"
+            return f"state{p.outputs.index(value)}, (row + batch) * size_{value.size} + {j}"
         if value.kind == "linear":
-            return self._in_group(value)
+            return self._in_group(value, j)
         if value.kind == "vector":
-            return f"vector{self.vectors.index(value)}, j"
+            return f"vector{self.vectors.index(value)}, {j}"
+        if value in p.fixed:
+            return f"vector{len(self.vectors) + p.fixed.index(value)}, {j}"
         if value.kind == "mask":
-            return f"mask{list(p.trace.masks.values()).index(value)}, n * size_{value.size} + j"
+            return f"mask{list(p.trace.masks.values()).index(value)}, n * size_{value.size} + {j}"
+        if value.kind == "noise":
+            index = len(p.trace.masks) + list(p.trace.noise.values()).index(value)
+            return f"mask{index}, row * size_{value.size} + {j}"
         if value in p.kept_in_group:
-            return self._in_group(p.kept_in_group[value])
-        return f"kept{p.kept.index(value)}, row * size_{value.size} + j"
+            return self._in_group(p.kept_in_group[value], j)
+        if value in p.passing:
+            return f"passing{p.passing.index(value)}, n * size_{value.size} + {j}"
+        return f"kept{p.kept.index(value)}, row * size_{value.size} + {j}"
 
-    def gradient_place(self, value: Value) -> str:
+    def load(self, value: Value, block: Block) -> str:
+        """Return what reads a value for a block: what has one number a row is the same in all channels."""
+        return self.load_from(self.place(value, self._j(value, block)), value, block)
+
+    def load_gradient(self, value: Value, block: Block) -> str:
+        """Return what reads a value's gradient for a block."""
+        return self.load_from(self.gradient_place(value, self._j(value, block)), value, block)
+
+    def load_from(self, place: str, value: Value, block: Block) -> str:
+        return f"load_same({place})" if self._is_spread(value, block) else f"load({place}, width)"
+
+    def _j(self, value: Value, block: Block) -> str:
+        return "0" if self._is_spread(value, block) else "j"
+
+    def _is_spread(self, value: Value, block: Block) -> bool:
+        return value.size == ROW and not block.is_of_rows
+
+    def gradient_place(self, value: Value, j: str = "j") -> str:
         p = self.program
         if value in p.work:
-            return f"work{p.work.index(value)}, n * size_{value.size} + j"
+            return f"work{p.work.index(value)}, n * size_{value.size} + {j}"
         if value.kind == "vector":
-            return f"grad_vector{self.vectors.index(value)}, row * size_{value.size} + j"
-        return f"grad_{self.place(value)}"
+            return f"grad_vector{self.vectors.index(value)}, row * size_{value.size} + {j}"
+        return f"grad_{self.place(value, j)}"
 
-    def _in_group(self, value: Value) -> str:
+    def _in_group(self, value: Value, j: str) -> str:
         group = self.program.group_of(value)
         column = f"(row * {group.columns} + {group.position(value)})"
-        return f"pre{group.index}, {column} * size_{group.size} + j"
+        return f"pre{group.index}, {column} * size_{group.size} + {j}"
 
     @property
     def vectors(self) -> list[Value]:
@@ -140,6 +167,8 @@ class _Text:
         vectors = "grad_vectors" if "grad_vector" in arrays else "vectors"
         for k, vector in enumerate(self.vectors):
             sizes.setdefault(vector.size or "", f"{vectors}[{k}].shape[-1]")
+        if p.totals:
+            sizes[ROW] = "1"
         self.add(0, *(f"size_{size} = {text}" for size, text in sizes.items() if size != "input"))
         self.unpack_more(*arrays)
 
@@ -151,8 +180,10 @@ class _Text:
             "state": len(p.states),
             "kept": len(p.kept),
             "work": len(p.work),
+            "passing": len(p.passing),
+            "gathered": max((len(block.gathered) for block in p.blocks), default=0),
             "vector": len(self.vectors),
-            "mask": len(p.trace.masks),
+            "mask": len(p.trace.masks) + len(p.trace.noise),
             "held": len(p.states),
         }
         for array in arrays:
@@ -160,7 +191,8 @@ class _Text:
             if count is None:
                 self.add(0, f"{array} = {array}.ravel()")
             else:
-                plural = array if array.endswith(("pre", "kept", "work", "held")) else f"{array}s"
+                is_plural = array.endswith(("pre", "kept", "work", "held", "passing", "gathered"))
+                plural = array if is_plural else f"{array}s"
                 remarks = [self._remark(array, k) for k in range(count)]
                 self.add(0, *(f"{array}{k} = {plural}[{k}].ravel(){remarks[k]}" for k in range(count)))
 
@@ -191,6 +223,11 @@ class _Text:
         self.at_step(2, ")")
         for text, result in zip(stores, results, strict=True):
             self.at_step(2, *text.format(result).split("\n"))
+
+    def rows_apart(self, line: str) -> None:
+        """Add the loop that does something for each row; of several parts, one does it."""
+        self.at_step(0, "for n in range(low, end):", "    row = t * batch + n")
+        self.at_step(1, f"for j in range(first_{ROW}, last_{ROW}):", f"    {line}")
 
     def fill(self, place: str, size: str) -> None:
         """Add loops that set something to zero in this part."""
@@ -261,10 +298,10 @@ def _panels(parts: int, low: str, high: str) -> str:
 def _forward(program: Program) -> list[str]:
     text = _Text(program, depth=2)
     text.unpack("x", "pre", "state", "kept")
-    text.unpack_more("mask")
+    text.unpack_more("mask", "passing")
     text.add(0, "output = output.ravel()", "flags = flags.ravel()", "biases, inputs, panels = weights")
-    text.add(0, *(f"vector{k} = vectors[{k}]" for k in range(len(text.vectors))))
-    others = [state.size or "" for state in program.states]
+    text.add(0, *(f"vector{k} = vectors[{k}]" for k in range(len(text.vectors) + len(program.fixed))))
+    others = [state.size or "" for state in program.states] + [ROW] * bool(program.totals)
     text.share([b.size for b in program.blocks] + [product.group.size for product in program.products] + others)
     text.add(0, "for start in range(0, steps, stretch):", "    stop = min(steps, start + stretch)")
     _emit_input_maps(text)
@@ -272,7 +309,8 @@ def _forward(program: Program) -> list[str]:
     text.at_step(0, ACTIVE)
     for level in range(program.depth + 1):
         products = [(k, product) for k, product in enumerate(program.products) if product.group.level == level]
-        if products:
+        totals = [value for value in program.totals if program.level(value) == level]
+        if products or totals:
             text.at_step(0, "wait(barrier, team)")
         for k, product in products:
             group, size = product.group, product.group.size
@@ -287,16 +325,50 @@ def _forward(program: Program) -> list[str]:
                 target=(f"pre{group.index}", row),
             )
             _emit_product(text, 2, group, product.position, call)
-        for index, block in enumerate(program.blocks):
-            if block.level == level:
-                stores = [f"store({{0}}, {text.place(value)}, width)" for value in block.outputs]
-                if program.outputs[0] in block.outputs:
-                    stores[block.outputs.index(program.outputs[0])] += (
-                        f"\nstore({{0}}, output, row * size_{block.size} + j, width)"
-                    )
-                text.block(f"block{index}", block.size, [f"load({text.place(v)}, width)" for v in block.inputs], stores)
+        for value in totals:
+            argument = value.arguments[0]
+            source = f"sum_of({text.place(argument, '0')}, size_{argument.size})"
+            text.rows_apart(f"{_element(text.place(value))} = {source}")
+        at_level = [(index, block) for index, block in enumerate(program.blocks) if block.level == level]
+        for index, block in at_level:
+            if block.is_of_rows:
+                _emit_block(text, index, block)
+        if totals or any(block.is_of_rows for _, block in at_level):
+            text.at_step(0, "wait(barrier, team)")
+        for index, block in at_level:
+            if not block.is_of_rows:
+                _emit_block(text, index, block)
     text.end_flagged()
     return text.lines
+
+
+def _element(place: str) -> str:
+    """Return the element of an array at a place, as text."""
+    array, position = place.split(", ")
+    return f"{array}[{position}]"
+
+
+def _emit_block(text: _Text, index: int, block: Block) -> None:
+    first = text.program.outputs[0]
+    stores = [f"store({{0}}, {text.place(value)}, width)" for value in block.outputs]
+    if first in block.outputs:
+        stores[block.outputs.index(first)] += f"\nstore({{0}}, output, row * size_{block.size} + j, width)"
+    text.block(f"block{index}", block.size, [text.load(value, block) for value in block.inputs], stores)
+
+
+def _emit_fix(program: Program, options: str) -> str:
+    """Return the kernel that computes the functions of parameters alone."""
+    text = _Text(program, depth=0)
+    text.add(0, *(f"vector{k} = vectors[{k}]" for k in range(len(text.vectors) + len(program.fixed))))
+    for index, (inputs, _, outputs) in enumerate(fixed_blocks(program)):
+        text.add(0, f"size = len({text.place(outputs[0]).split(', ')[0]})", "for j in range(0, size, LANES):")
+        results = "".join(f"result{k}, " for k in range(len(outputs)))
+        text.add(1, "width = size - j", f"{results}= fixed{index}(")
+        text.add(2, *(f"load({text.place(value)}, width)," for value in inputs))
+        text.add(1, ")")
+        text.add(1, *(f"store(result{k}, {text.place(value)}, width)" for k, value in enumerate(outputs)))
+    head = [f"@njit(**{options})", "def fix(vectors):"]
+    return "\n".join([*head, *("    " + line for line in text.lines)])
 
 
 @dataclass
@@ -399,11 +471,12 @@ def _step_arrays(program: Program) -> list[str]:
         *(f"state{k}" for k in states),
         *(f"pre{group.index}" for group in groups),
         *(f"kept{k}" for k in range(len(program.kept))),
+        *(f"passing{k}" for k in range(len(program.passing))),
         *(f"bias{group.index}" for group in groups),
         *(f"input{k}" for k in range(len(inputs))),
         *(f"product{k}_panels" for k in range(len(program.products))),
-        *(f"vector{k}" for k in range(len(program.trace.vectors))),
-        *(f"mask{k}" for k in range(len(program.trace.masks))),
+        *(f"vector{k}" for k in range(len(program.trace.vectors) + len(program.fixed))),
+        *(f"mask{k}" for k in range(len(program.trace.masks) + len(program.trace.noise))),
         "flags",
     ]
 
@@ -420,7 +493,7 @@ def _step(program: Program) -> list[str]:
         "batch = len(x)",
         "forward(",
         "    x.reshape((1, batch, x.shape[1])), output.reshape((1, batch, output.shape[1])),",
-        f"    ({tuple_of('pre')}, {tuple_of('state')}, {tuple_of('kept')}),",
+        f"    ({tuple_of('pre')}, {tuple_of('state')}, {tuple_of('kept')}), {tuple_of('passing')},",
         f"    ({tuple_of('bias')}, {tuple_of('input')}, {tuple_of('product', 'panels')}),",
         f"    {tuple_of('vector')}, {tuple_of('mask')}, flags, stretch, {SHARING},",
         ")",
@@ -484,17 +557,17 @@ def _gradient_rows_of(program: Program, value: Value) -> tuple[str, str]:
 
 def _backward(program: Program) -> list[str]:
     text = _Text(program, depth=1)
-    text.add(0, "grad_pre, grad_states, grad_vectors, work, held = gradients")
+    text.add(0, "grad_pre, grad_states, grad_vectors, work, held, gathered = gradients")
     text.unpack("x", "pre", "state", "kept", "grad_pre", "grad_state", "grad_vector", "work", "grad_x")
     outside = [f"grad_output[{k}]" for k in range(program.given_out)] if program.given_out > 1 else ["grad_output"]
     text.add(0, *(f"{_grad_output(program, k)} = {array}.ravel()" for k, array in enumerate(outside)))
-    text.unpack_more("mask", "held")
+    text.unpack_more("mask", "held", "gathered")
     text.add(0, "zeros, inputs, panels = weights", "flags = flags.ravel()")
-    text.add(0, *(f"vector{k} = vectors[{k}]" for k in range(len(text.vectors))))
+    text.add(0, *(f"vector{k} = vectors[{k}]" for k in range(len(text.vectors) + len(program.fixed))))
     arguments = [product.argument for product in program.products]
     sizes = [value.size or "" for value in (*arguments, *program.states, *text.vectors)]
     writes_input = any(program.input in block.gradients for block in program.blocks)
-    sizes += ["input"] * writes_input
+    sizes += ["input"] * writes_input + [ROW] * bool(program.totals)
     text.share([block.size for block in program.blocks] + [group.size for group in program.groups] + sizes)
     text.add(0, "for step in range(steps):", "    t = steps - 1 - step")
     text.at_step(0, ACTIVE)
@@ -507,11 +580,25 @@ def _backward(program: Program) -> list[str]:
         return way
 
     for level in reversed(range(program.depth + 1)):
-        for index, block in reversed(list(enumerate(program.blocks))):
-            if block.level == level and block.gradients:
-                loads = [_gradient_load(text, value) for value in block.gradient_inputs]
-                stores = [f"{way_of(v)}({{0}}, {text.gradient_place(v)}, width)" for v in block.gradients]
-                text.block(f"block{index}_backward", block.size, loads, stores)
+        at_level = [(k, block) for k, block in enumerate(program.blocks) if block.level == level and block.gradients]
+        for index, block in reversed(at_level):  # those of rows come last
+            loads = [_gradient_load(text, value, block) for value in block.gradient_inputs]
+            stores = [
+                f"store({{0}}, gathered{block.gathered.index(v)}, n * size_{block.size} + j, width)"
+                if v in block.gathered
+                else f"{way_of(v)}({{0}}, {text.gradient_place(v)}, width)"
+                for v in block.gradients
+            ]
+            text.block(f"block{index}_backward", block.size, loads, stores)
+            if block.gathered:
+                text.at_step(0, "wait(barrier, team)")
+            for k, value in enumerate(block.gathered):
+                sign = "+=" if value in written else "="
+                written.add(value)
+                source = f"sum_of(gathered{k}, n * size_{block.size}, size_{block.size})"
+                text.rows_apart(f"{_element(text.gradient_place(value))} {sign} {source}")
+            if block.gathered or block.is_of_rows:
+                text.at_step(0, "wait(barrier, team)")
         for group in program.groups:
             if group.level == level:
                 for value in _parts(program, group.maps):
@@ -581,12 +668,12 @@ def _emit_input_gradient(text: _Text, is_written: bool) -> None:
     products(1, "bottom - top")
 
 
-def _gradient_load(text: _Text, value: Value) -> str:
+def _gradient_load(text: _Text, value: Value, block: Block) -> str:
     """Return what a backward block reads for `value`."""
     if value.kind != "seed":
-        return f"load({text.place(value)}, width)"
+        return text.load(value, block)
     target = value.arguments[0]
-    gradient = f"load({text.gradient_place(target)}, width)"
+    gradient = text.load_gradient(target, block)
     given_out = text.program.outputs[: text.program.given_out]
     if target in given_out:
         array = _grad_output(text.program, given_out.index(target))
@@ -602,7 +689,7 @@ def _grad_output(program: Program, k: int) -> str:
 def _accumulate(program: Program) -> list[str]:
     """Add up the rows' gradients in the order of stepping back: the last row first."""
     text = _Text(program, depth=0)
-    text.add(0, "grad_pre, grad_states, grad_vectors, work, held = gradients")
+    text.add(0, "grad_pre, grad_states, grad_vectors, work, held, gathered = gradients")
     text.unpack("x", "state", "kept", "grad_pre", "grad_vector")
     text.add(0, "rows = steps * batch")
     index = 0

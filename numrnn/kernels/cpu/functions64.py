@@ -25,6 +25,13 @@ LARGEST = float64(708.396)  # e ** -LARGEST is about the smallest normal number
 SATURATED = float64(20.0)  # tanh is 1 from here on
 SMALLEST = float64(2.22507385850720138309e-308)  # normal number
 SQRT_HALF = float64(0.70710678118654752440)
+TWO_OVER_PI = float64(0.63661977236758134308)
+HALF_PI_1, HALF_PI_2, HALF_PI_3 = (
+    float64(1.57079632679489655800e00),
+    float64(6.12323399573676603587e-17),
+    float64(-1.49738490485916983294e-33),
+)
+LARGEST_ANGLE = float64(1e9)
 INFINITY, NAN = float64(float("inf")), float64(float("nan"))
 
 
@@ -138,6 +145,52 @@ def softplus(x):
     is_large = where_less(float64(0.41421356237309504880), e, ONE, ZERO)
     f = where_less(float64(0.41421356237309504880), e, (e - ONE) * HALF, e)  # 1 + e = (1 + f) 2 ** n
     return where_less(x, ZERO, ZERO, x) + _log_of(f, is_large)
+
+
+@njit(**INLINE_OPTIONS)
+def _sine(x, quarters):
+    """Return the sine of x + quarters * pi / 2, or NaN for an x that is too large to tell."""
+    n = fma(x, TWO_OVER_PI, ROUNDING) - ROUNDING
+    r = fma(n, -HALF_PI_3, fma(n, -HALF_PI_2, fma(n, -HALF_PI_1, x)))  # the first of these is exact
+    z = r * r
+    q = float64(1.5899129588096283e-10)
+    q = fma(q, z, float64(-2.5050815706032e-08))
+    q = fma(q, z, float64(2.7557314206930887e-06))
+    q = fma(q, z, float64(-0.00019841269831872495))
+    q = fma(q, z, float64(0.00833333333332602))
+    q = fma(q, z, float64(-0.16666666666666652))
+    sine = fma(q * z, r, r)
+    q = float64(-1.1369396557334301e-11)
+    q = fma(q, z, float64(2.087592695675362e-09))
+    q = fma(q, z, float64(-2.755731596826104e-07))
+    q = fma(q, z, float64(2.4801587295474383e-05))
+    q = fma(q, z, float64(-0.001388888888888427))
+    q = fma(q, z, float64(0.04166666666666666))
+    cosine = fma(q * z, z, fma(z, -HALF, ONE))
+    n = n + quarters
+    odd = abs(n - TWO * _rounded(n * HALF))
+    half = (n - odd) * HALF
+    sign = ONE - TWO * abs(half - TWO * _rounded(half * HALF))
+    result = sign * where_less(HALF, odd, cosine, sine)
+    return where_less(LARGEST_ANGLE, abs(x), NAN, result)
+
+
+@njit(**INLINE_OPTIONS)
+def _rounded(x):
+    """Return the whole number next to x."""
+    return (x + ROUNDING) - ROUNDING
+
+
+@njit(**INLINE_OPTIONS)
+def sin(x):
+    """Sine of x radians; NaN if x is beyond `LARGEST_ANGLE`."""
+    return _sine(x, ZERO)
+
+
+@njit(**INLINE_OPTIONS)
+def cos(x):
+    """Cosine of x radians; NaN if x is beyond `LARGEST_ANGLE`."""
+    return _sine(x, ONE)
 
 
 @njit(**INLINE_OPTIONS)

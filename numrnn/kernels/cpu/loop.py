@@ -66,6 +66,7 @@ class Tape:
     grad_states: Arrays = ()  # like states: the gradient that each state receives from later steps
     grad_vectors: Arrays = ()
     masks: Arrays = ()  # (batch, channels)
+    noise: Arrays = ()  # (time, batch, channels)
     flags: np.ndarray = field(default_factory=lambda: NO_FLAGS)  # (time, batch), or nothing if no row is treated apart
 
     def __len__(self) -> int:
@@ -87,6 +88,7 @@ class Tape:
             tuple(a[two] for a in self.grad_states),
             tuple(a[one] for a in self.grad_vectors),
             self.masks,
+            tuple(a[one] for a in self.noise),
             self.flags[one],
         )
 
@@ -96,15 +98,14 @@ class Weights:
 
     Parameters
     ----------
-    program : Program
-        The cell's equations, taken apart.
-    dtype : numpy.dtype
-        Element type.
+    loop : CellLoop
+        The compiled loops.
     backward : bool
         Whether they are for the backward pass.
     """
 
-    def __init__(self, program: Program, dtype: np.dtype, backward: bool = False) -> None:
+    def __init__(self, loop: CellLoop, backward: bool = False) -> None:
+        program, dtype = loop.program, loop.dtype
         sizes = self._sizes = program.trace.sizes
         self._is_backward = backward
         self._pieces: list[tuple[Callable[..., None], str, tuple[Any, ...]]] = []  # what to call, for which parameter
@@ -141,6 +142,8 @@ class Weights:
         self.vectors: Arrays = tuple(np.empty(sizes[v.size or ""], dtype) for v in program.trace.vectors.values())
         for name, vector in zip(program.trace.vectors, self.vectors, strict=True):
             self._pieces.append((_copy, name, (vector,)))
+        self.vectors += tuple(np.empty(sizes[v.size or ""], dtype) for v in program.fixed)
+        self._fix = loop.module.fix if program.fixed else None
 
     def _panels_of_heads(self, group: Group, position: int, heads: int, width: int, dtype: np.dtype) -> np.ndarray:
         """Return panels for each head; backward, for each part of each head, since parts lie apart in gradients."""
@@ -169,6 +172,8 @@ class Weights:
         """Read the parameters."""
         for function, name, arguments in self._pieces:
             function(parameters[name], *arguments)
+        if self._fix is not None:
+            self._fix(self.vectors)
 
 
 def _pack_heads(weight: np.ndarray, size: int, packed: np.ndarray, first: int, columns: int, backward: bool) -> None:
@@ -210,8 +215,12 @@ class CellLoop:
         )
         self.pre_widths = [group.columns * sizes[group.size] for group in program.groups]
         self.state_widths = [sizes[state.size or ""] for state in program.states]
-        self.kept_widths = [sizes[value.size or ""] for value in program.kept]
-        self._work_widths = [sizes[value.size or ""] for value in program.work]
+        self.kept_widths = [program.trace.width(value.size) for value in program.kept]
+        self.passing_widths = [sizes[value.size or ""] for value in program.passing]
+        self._work_widths = [program.trace.width(value.size) for value in program.work]
+        gathered = [(block.gathered, program.trace.width(block.size)) for block in program.blocks]
+        most = max((len(values) for values, _ in gathered), default=0)
+        self._gathered_widths = [max(width for values, width in gathered if len(values) > k) for k in range(most)]
         self._vector_widths = [sizes[value.size or ""] for value in program.trace.vectors.values()]
         self._step_bytes = sum(self.pre_widths) * self.dtype.itemsize
         self._row_work = 2 * sum(
@@ -228,11 +237,12 @@ class CellLoop:
         output: np.ndarray,
         masks: Arrays = (),
         flags: np.ndarray = NO_FLAGS,
+        noise: Arrays = (),
     ) -> Tape:
         """Run the steps of `x`, `(time, batch, input)`, from a state; write `output`; return the tape.
 
-        `masks` are what the equations drop; `flags` say which rows are padding at which steps (see
-        `kernels.cpu.masking`).
+        `masks` are what the equations drop, `noise` what they draw at every step; `flags` say which rows are padding at
+        which steps (see `kernels.cpu.masking`).
         """
         steps, batch = x.shape[:2]
         dtype = self.dtype
@@ -241,9 +251,11 @@ class CellLoop:
         for array, value in zip(states, state, strict=True):
             array[0] = value
         kept = tuple([empty((steps, batch, width), dtype) for width in self.kept_widths])
-        tape = Tape(pre, states, kept, masks=masks, flags=flags)
+        tape = Tape(pre, states, kept, masks=masks, noise=noise, flags=flags)
+        passing = tuple([empty((batch, width), dtype) for width in self.passing_widths])
         stretch = max(1, STRETCH_BYTES // max(1, batch * self._step_bytes))
-        arguments = (x, output, tape.forward_arrays, weights.matrices, weights.vectors, masks, flags, stretch)
+        rest = weights.matrices, weights.vectors, (*masks, *noise), flags, stretch
+        arguments = (x, output, tape.forward_arrays, passing, *rest)
         self._run(self.module.forward, arguments, steps, batch)
         return tape
 
@@ -261,7 +273,8 @@ class CellLoop:
         steps, batch = x.shape[:2]
         grad_x = empty(x.shape, x.dtype)
         gradients = self._gradients(tape, batch)
-        arrays = tape.forward_arrays, gradients, weights.matrices, weights.vectors, tape.masks, tape.flags
+        masks = (*tape.masks, *tape.noise)
+        arrays = tape.forward_arrays, gradients, weights.matrices, weights.vectors, masks, tape.flags
         arguments = (x, grad_output, grad_x, *arrays)
         self._run(self.module.backward, arguments, steps, batch)
         return grad_x
@@ -270,7 +283,8 @@ class CellLoop:
         work = tuple([empty((batch, width), self.dtype) for width in self._work_widths])
         rows = batch if tape.flags.size else 0
         held = tuple([empty((rows, width), self.dtype) for width in self.state_widths])
-        return tape.grad_pre, tape.grad_states, tape.grad_vectors, work, held
+        gathered = tuple([empty((batch, width), self.dtype) for width in self._gathered_widths])
+        return tape.grad_pre, tape.grad_states, tape.grad_vectors, work, held, gathered
 
     def accumulate(self, gradients: Parameters, tape: Tape, x: np.ndarray, scale: float) -> None:
         """Add the gradients of the parameters, row by row in the order of stepping back: last row first."""
@@ -297,7 +311,7 @@ class CellLoop:
         there are so many rows that reading the weights again at every step takes little of the time. Without products
         in the loop, nobody has to meet, and what counts is that the parts are of the same size.
         """
-        if not self.program.products:
+        if self.program.depth == 0:
             vectors = -(-min(self.state_widths) // lanes_of(self.dtype))
             return parts > 1 and batch * -(-vectors // parts) <= vectors * -(-batch // parts)
         is_large = self._loop_bytes >= CACHE_BYTES * max(1, batch / (FEW_ROWS * parts))
@@ -330,7 +344,7 @@ class Stepper:
     batch : int
         Rows of every step.
     masks : tuple of array
-        What the equations drop.
+        What the equations drop, and what they draw at every step.
     """
 
     def __init__(self, loop: CellLoop, weights: Weights, batch: int, masks: Arrays = ()) -> None:
@@ -340,6 +354,7 @@ class Stepper:
         rows, input, products = weights.matrices
         self._rest = (
             *(np.empty((1, batch, width), loop.dtype) for width in (*loop.pre_widths, *loop.kept_widths)),
+            *(np.empty((batch, width), loop.dtype) for width in loop.passing_widths),
             *(*rows, *input, *products, *weights.vectors, *masks, NO_FLAGS),
             1,
         )

@@ -19,13 +19,16 @@ from numba.core.typing.templates import AbstractTemplate, infer_global, signatur
 from numba.extending import intrinsic, lower_builtin, models, register_model
 
 from numrnn.kernels.cpu.cache import njit
-from numrnn.kernels.cpu.machine import INLINE_OPTIONS, MASKED_ACCESS, VECTOR_BITS
+from numrnn.kernels.cpu.machine import INLINE_OPTIONS, MASKED_ACCESS, OPTIONS, VECTOR_BITS
 
 _I32 = ir.IntType(32)
 _I64 = ir.IntType(64)
 LANES32 = VECTOR_BITS // 32
 LANES64 = VECTOR_BITS // 64
 """Numbers in a vector."""
+
+CHAINS = 16
+"""Sums that the sum of a row is made of."""
 
 
 class Vector(types.Type):
@@ -289,6 +292,64 @@ def load(typing_context, array, start, width):
         return emit_load(builder, address(context, builder, array, *args[:2]), _vector_type(vector), args[2])
 
     return vector(array, types.intp, types.intp), emit
+
+
+@intrinsic
+def load_same(typing_context, array, position):
+    """Return a vector all of whose numbers are array[position]."""
+    vector = Vector(array.dtype)
+
+    def emit(context, builder, sig, args):
+        return spread(builder, builder.load(address(context, builder, array, *args)), _vector_type(vector))
+
+    return vector(array, types.intp), emit
+
+
+@intrinsic
+def _folded(typing_context, vector):
+    """Return the sum of a vector's numbers: of its halves, then of the halves of those, and so on."""
+
+    def emit(context, builder, sig, args):
+        value, count = args[0], vector.lanes
+        while count > 1:
+            count //= 2
+            kind, undefined = ir.VectorType(_I32, count), ir.Constant(value.type, ir.Undefined)
+            patterns = [ir.Constant(kind, list(range(first, first + count))) for first in (0, count)]
+            value = builder.fadd(*(builder.shuffle_vector(value, undefined, pattern) for pattern in patterns))
+        return builder.extract_element(value, ir.Constant(_I32, 0))
+
+    return vector.dtype(vector), emit
+
+
+@njit(**INLINE_OPTIONS)
+def _chain(array, start, size, first):
+    """Return the sums of every `CHAINS`th of some numbers, for as many chains as a vector holds, from `first` on."""
+    result = load(array, start + first, size - first)
+    for k in range(first + CHAINS, size, CHAINS):
+        result = result + load(array, start + k, size - k)
+    return result
+
+
+@njit(**OPTIONS)
+def sum_of(array, start, size):
+    """Return the sum of array[start : start + size], in an order that does not depend on the width of vectors.
+
+    Every sixteenth number is a term of the same chain. The sums of the chains are added up, first those eight apart.
+    """
+    lanes = VECTOR_BITS // (8 * array.itemsize)
+    if lanes == 16:
+        result = _chain(array, start, size, 0)
+    elif lanes == 8:
+        result = _chain(array, start, size, 0) + _chain(array, start, size, 8)
+    elif lanes == 4:
+        even = _chain(array, start, size, 0) + _chain(array, start, size, 8)
+        result = even + (_chain(array, start, size, 4) + _chain(array, start, size, 12))
+    else:
+        first = _chain(array, start, size, 0) + _chain(array, start, size, 8)
+        first = first + (_chain(array, start, size, 4) + _chain(array, start, size, 12))
+        second = _chain(array, start, size, 2) + _chain(array, start, size, 10)
+        result = first + (second + (_chain(array, start, size, 6) + _chain(array, start, size, 14)))
+    return _folded(result)
 
 
 @intrinsic
