@@ -13,6 +13,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import os
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -27,7 +28,10 @@ except ImportError:  # Windows
     fcntl = None
     import msvcrt
 
+from numrnn.kernels.cpu.apart import links_of
+
 LOCK = "numrnn.lock"
+_held = threading.local()
 
 
 def njit(cache: bool = False, **options: Any) -> Callable[[Callable[..., Any]], Any]:
@@ -62,6 +66,7 @@ class LockedCache(FunctionCache):
             return super()._load_overload(sig, target_context)
 
     def _save_overload(self, sig: Any, data: Any) -> None:
+        data.reload_init.extend(links_of(data.library))
         os.makedirs(self.cache_path, exist_ok=True)
         with locked(self.cache_path):
             super()._save_overload(sig, data)
@@ -70,6 +75,20 @@ class LockedCache(FunctionCache):
 @contextmanager
 def locked(folder: str) -> Iterator[None]:
     """Hold the lock of a folder. A folder that cannot be written to needs none: nobody changes it."""
+    held = _held.__dict__.setdefault("folders", set())
+    if folder in held:  # by this thread: loading a function may have others loaded
+        yield
+        return
+    held.add(folder)
+    try:
+        with _locked_file(folder):
+            yield
+    finally:
+        held.remove(folder)
+
+
+@contextmanager
+def _locked_file(folder: str) -> Iterator[None]:
     handle = None
     with suppress(OSError):
         handle = os.open(os.path.join(folder, LOCK), os.O_RDWR | os.O_CREAT)

@@ -14,6 +14,7 @@ import math
 import numpy as np
 
 from numrnn.equations.symbols import MOST_PARTS
+from numrnn.kernels.cpu.apart import apart
 from numrnn.kernels.cpu.cache import njit
 from numrnn.kernels.cpu.machine import OPTIONS, VECTOR_BITS, VECTOR_REGISTERS
 from numrnn.kernels.cpu.memory import LINE, aligned
@@ -101,6 +102,7 @@ def _make_product(parts, vectors):
     highest = min(8, (VECTOR_REGISTERS - columns - 1) // columns)  # besides a row of the panel and a spread number
     h0, h1, h2, h3 = highest, min(4, highest), min(2, highest), 1
 
+    @apart(f"product of {parts} parts, {vectors} vectors")
     @njit(**OPTIONS)
     def product(
         a, a_start, a_row, a_step, rows, panels, low, high, init, init_start, init_row, out, out_start, size, used
@@ -239,6 +241,7 @@ BACK_DEPTH = 256
 """Rows and terms of a product of a transposed factor that are packed at once."""
 
 
+@apart("add_products_of_transposed")
 @njit(**OPTIONS)
 def add_products_of_transposed(a, a_start, a_step, low, high, depth, bs, starts, rows, columns, scale, outs, sums):
     """out[i, :] += the sum over k of a[a_start + k * a_step + i] * scale * b[start - k * row :], low <= i < high.
