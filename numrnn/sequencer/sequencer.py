@@ -102,7 +102,7 @@ class Sequencer(SequenceModule):
 
 
 def is_over_sequences(module: Module) -> bool:
-    """Whether a module takes whole sequences: a sequencer, or a container (such as a stack of several) with one in it."""
+    """Whether a module takes whole sequences: a sequencer, or a container with one in it (a stack of several, say)."""
     if isinstance(module, AbstractSequencer):
         return module.takes_sequences
     return isinstance(module, Container) and any(map(is_over_sequences, module.children()))
