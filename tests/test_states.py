@@ -240,3 +240,29 @@ def test_rows_that_begin_anew_under_masks_begin_with_the_start_state(kind, seed,
             if not hold[t, n]:
                 newest = alone.forward(x[t, n : n + 1])[0]
             np.testing.assert_allclose(output[t, n], newest, rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize("kind", ["GRU", "Recurrence", "Recurrence, stepped"])
+def test_rows_forgotten_between_two_calls_add_to_the_gradient_of_a_learned_start(kind):
+    module, rng = made(kind).learn_start_state(), np.random.default_rng(0)
+    x, grad = rng.normal(size=(2, 3, 2, D)), rng.normal(size=(3, 2, H))
+    name = next(name for name, _ in module.named_parameters() if name.startswith("start_"))
+    before = rng.normal(size=H)
+    runner = nr.Sequencer(module).remember("both")
+
+    def second(start):
+        setattr(module, name, before)
+        runner.forget()
+        runner(x[0])
+        setattr(module, name, start)
+        runner.forget(rows=[1])
+        return runner(x[1])
+
+    second(before)
+    module.zero_grad_parameters()
+    runner.backward(x[1], grad)
+    found = getattr(module, f"grad_{name}").copy()
+    for k in range(H):
+        moved = 1e-6 * (np.arange(H) == k)
+        slope = ((second(before + moved) - second(before - moved)) * grad).sum() / 2e-6
+        assert found[k] == pytest.approx(slope, rel=1e-5, abs=1e-7)
