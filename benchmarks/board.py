@@ -8,7 +8,19 @@ from collections.abc import Iterator
 import numpy as np
 
 from benchmarks.marks import AtLeast, AtMost, Mark
-from benchmarks.works import FirstUse, Import, Memory, OwnCell, Product, Program, Sequence, Step, Work
+from benchmarks.works import (
+    FirstUse,
+    FusedLoop,
+    Import,
+    Memory,
+    OwnCell,
+    Product,
+    Program,
+    RecentCell,
+    Sequence,
+    Step,
+    Work,
+)
 
 
 def beside(factor: float, *peers: str) -> tuple[Mark, ...]:
@@ -32,6 +44,8 @@ FASTER = beside(1, "PyTorch")
 FASTEST = beside(1, "PyTorch", "ONNX Runtime")
 OWN_CELL = (*beside(5, "PyTorch", "torch.compile"), *beside(1 / 1.3, "built-in cell"))
 PROGRAM = beside(1.5, "PyTorch")
+MODES = ("inference", "train")
+SCAN = "associative scan"
 
 BOARD: dict[str, list[Work]] = {
     "LSTM training": layers("LSTM", "train", marks=[beside(k, "PyTorch") for k in (3, 1.3, 1.2, 1.3, 1.5, 1.2)]),
@@ -55,6 +69,20 @@ BOARD: dict[str, list[Work]] = {
         OwnCell("OnePhase", "FastLSTM", 50, 32, 128, marks=OWN_CELL),
         OwnCell("TwoPhases", "GRU", 50, 32, 128, marks=OWN_CELL),
         OwnCell("Peepholes", "LSTM", 50, 32, 128, marks=OWN_CELL),
+    ],
+    "sLSTM": [
+        RecentCell("SLSTM", mode, 512, batch, 256, heads=4, marks=beside(3, "torch.compile"))
+        for batch in (1, 32)
+        for mode in MODES
+    ],
+    "Cells without a product with the state": [
+        RecentCell("MinGRU", mode, 4096, 1, hidden, ("PyTorch", SCAN), marks=beside(1, SCAN))
+        for hidden in (64, 512)
+        for mode in MODES
+    ],
+    "Fused loops, and the same modules stepped": [
+        *(FusedLoop(module, 50, 32, 128) for module in ("GRU", "MuFuRu", "SeqGRU", "SeqLSTM", "SeqLSTMP", "SeqBLSTM")),
+        FusedLoop("SeqLSTM", 50, 32, 128, padding=0.5),
     ],
     "Programs of the tutorial": [
         Program("Recurrent", 10, marks=PROGRAM),
@@ -90,6 +118,15 @@ QUICK: dict[str, list[Work]] = {
     ],
     "One step from Python, batch 1": [Step(16, marks=(AtMost(4e-6),))],
     "Own cells": [OwnCell("TwoPhases", "GRU", 4, 3, 16, marks=OWN_CELL)],
+    "Recent cells": [
+        RecentCell("SLSTM", "train", 4, 3, 16, heads=2),
+        RecentCell("MinGRU", "train", 4, 3, 16, ("PyTorch", SCAN)),
+    ],
+    "Fused loops, and the same modules stepped": [
+        FusedLoop("SeqLSTMP", 4, 3, 16),
+        FusedLoop("SeqBLSTM", 4, 3, 16),
+        FusedLoop("SeqLSTM", 4, 3, 16, padding=0.5),
+    ],
     "Programs of the tutorial": [Program("Recurrent", 10, 50), Program("LSTM", 8, 50)],
     "Matrix product": [Product(32, 128, 512, marks=beside(1, "NumPy"))],
     "Memory": [Memory("LSTM", 5, 4, 16)],

@@ -18,8 +18,10 @@ COLORS = {
     "torch.compile": "#e7298a",
     "ONNX Runtime": "#1f78b4",
     "JAX": "#7570b3",
+    "associative scan": "#1b9e77",
     "NumPy": "#33a02c",
     "built-in cell": "#a6761d",
+    "stepped": "#e6ab02",
     "packing too": "#66c2a5",
     "peak": "#999999",
 }

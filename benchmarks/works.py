@@ -106,6 +106,48 @@ class OwnCell(Work):
 
 
 @dataclass(frozen=True)
+class RecentCell(Work):
+    """A cell of numrnn that no framework has as a layer. The peers loop over the steps, or scan them in parallel.
+
+    "torch.compile" compiles the step: to compile a loop of hundreds of steps takes many minutes.
+    """
+
+    cell: str
+    mode: str
+    steps: int
+    batch: int
+    hidden: int
+    peers: tuple[str, ...] = ("PyTorch", "torch.compile")
+    heads: int = 1
+
+    @property
+    def name(self) -> str:
+        heads = f", {self.heads} heads" * (self.heads > 1)
+        return f"{self.cell} {self.mode} {self.steps},{self.batch},{self.hidden}{heads}"
+
+
+@dataclass(frozen=True)
+class FusedLoop(Work):
+    """Training of a module over sequences, as a fused loop and stepped, with the same numbers.
+
+    `padding` is the share of the steps that rows of zeros fill up: more at the end of every row of the batch.
+    """
+
+    module: str
+    steps: int
+    batch: int
+    hidden: int
+    padding: float = 0.0
+
+    peers = ("stepped",)
+
+    @property
+    def name(self) -> str:
+        padding = f", {self.padding:.0%} padding" if self.padding else ""
+        return f"{self.module} train {self.steps},{self.batch},{self.hidden}{padding}"
+
+
+@dataclass(frozen=True)
 class Program(Work):
     """An iteration of a program of the tutorial: forward, loss, backward and a step of gradient descent."""
 

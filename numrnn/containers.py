@@ -212,6 +212,12 @@ class Sequential(Container):
     def _inputs_for(self, input: Any) -> list[Any]:
         return [input, *self._inputs[1:]] if len(self) else []
 
+    def as_equations(self, recorder: Any, input: Any) -> Any:
+        """Hand each child's symbols to the next."""
+        for child in self._children.values():
+            input = recorder.run(child, input)
+        return input
+
 
 class ConcatTable(Container):
     """The same input to every module; the outputs make a table.
@@ -237,6 +243,10 @@ class ConcatTable(Container):
 
     def _inputs_for(self, input: Any) -> list[Any]:
         return [input] * len(self)
+
+    def as_equations(self, recorder: Any, input: Any) -> list[Any]:
+        """Give every child the symbols."""
+        return [recorder.run(child, input) for child in self._children.values()]
 
 
 class ParallelTable(Container):
@@ -265,6 +275,11 @@ class ParallelTable(Container):
 
     def _inputs_for(self, input: Any) -> list[Any]:
         return list(input)
+
+    def as_equations(self, recorder: Any, input: Any) -> list[Any]:
+        """Give each child its element."""
+        elements = recorder.table(input, len(self))
+        return [recorder.run(child, element) for child, element in zip(self.children(), elements, strict=True)]
 
 
 class Concat(ConcatTable):
@@ -311,6 +326,10 @@ class Concat(ConcatTable):
         axis = self._join.axis
         join = JoinTable(axis + 1) if apply is _sequence_grad_input and axis >= 0 else self._join
         return super().route_back(input, join.update_grad_input(self._outputs, grad_output), apply)
+
+    def as_equations(self, recorder: Any, input: Any) -> Any:
+        """Give every child the symbols, and join what they give."""
+        return recorder.run(self._join, super().as_equations(recorder, input))
 
     def describe_arguments(self) -> str:
         """Return the axis and the modules."""

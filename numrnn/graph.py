@@ -233,6 +233,14 @@ class Graph(Container):
 
         return [fresh(node.source, kept) for node, kept in zip(self._nodes, self._inputs, strict=True)]
 
+    def as_equations(self, recorder: Any, input: Any) -> Any:
+        """Run every node on the symbols that its sources gave."""
+        values = {id(node): value for node, value in zip(*_matched(recorder, self.inputs, input), strict=True)}
+        for node in self._nodes:
+            given = map_table(lambda source: values[id(source)], node.source)
+            values[id(node)] = recorder.run(node.module, given)
+        return map_table(lambda node: values[id(node)], self.outputs)
+
     # ---- pictures ------------------------------------------------------------------------------------------------
 
     def drawing(self) -> Drawing:
@@ -284,6 +292,15 @@ class Graph(Container):
         if path is not None:
             picture.write(path)
         return picture.to_mermaid()
+
+
+def _matched(recorder: Any, nodes: Any, values: Any) -> tuple[list[Node], list[Any]]:
+    """Return the input nodes, and the symbols that enter there."""
+    if not is_table(nodes):
+        return [nodes], [values]
+    elements = recorder.table(values, len(nodes))
+    pairs = [_matched(recorder, *pair) for pair in zip(nodes, elements, strict=True)]
+    return [node for found, _ in pairs for node in found], [value for _, found in pairs for value in found]
 
 
 def _itself(value: Any) -> Any:

@@ -29,6 +29,10 @@ from numrnn.table import is_table, leaves, length_of, map_table, signature, step
 FLOATS = (np.dtype("float32"), np.dtype("float64"))
 
 
+class NoEquations(Exception):
+    """What a module computes cannot be written as equations of a cell."""
+
+
 class Module:
     """Base class of everything that has a `forward` and a `backward`.
 
@@ -100,6 +104,25 @@ class Module:
 
     def acc_grad_parameters(self, input: Any, grad_output: Any, scale: float = 1.0) -> None:
         """Add `scale` times the gradients of the parameters to theirs. Subclasses with parameters write this."""
+
+    def as_equations(self, recorder: Any, input: Any) -> Any:
+        """Return the output for symbols: what a recurrence is made of is fused if it can be written as equations.
+
+        Subclasses may write this; see `recurrent.lowering`. A module that has no equations is stepped.
+
+        Parameters
+        ----------
+        recorder : numrnn.recurrent.lowering.Recorder
+            Makes linear maps, and symbols of parameters.
+        input : Symbol, or table of them
+            The input of one step.
+
+        Raises
+        ------
+        NoEquations
+            If the module has none, or not for this input.
+        """
+        raise NoEquations(f"{self!r} has no equations")
 
     def __call__(self, input: Any) -> Any:
         """Return `forward(input)`; or, given a node of a graph (or a table of nodes), a new node."""
@@ -272,16 +295,14 @@ class Module:
     def named_modules(self) -> Iterator[tuple[str, Module]]:
         """Iterate over (name, module), each module once; the name of this one is empty."""
         seen: set[int] = set()
-
-        def walk(prefix: str, module: Module) -> Iterator[tuple[str, Module]]:
-            if id(module) in seen:
-                return
-            seen.add(id(module))
-            yield prefix, module
-            for name, child in module._children.items():
-                yield from walk(f"{prefix}.{name}" if prefix else name, child)
-
-        return walk("", self)
+        coming: list[tuple[str, Module]] = [("", self)]
+        while coming:
+            name, module = coming.pop()
+            if id(module) not in seen:
+                seen.add(id(module))
+                yield name, module
+                inside = [(f"{name}.{key}" if name else key, child) for key, child in module._children.items()]
+                coming += inside[::-1]
 
     def apply(self, function: Callable[[Module], Any]) -> Module:
         """Call a function with this module and everything in it, each once; return the module."""
@@ -341,16 +362,22 @@ class Module:
 
     def zero_grad_parameters(self) -> None:
         """Set all gradients to zero."""
-        for _, owner, name in self._slots():
-            owner._gradients[name].fill(0)
+        for module in self.modules():
+            module._zero_own_gradients()
+
+    def _zero_own_gradients(self) -> None:
+        for gradient in self._gradients.values():
+            gradient.fill(0)
 
     def update_parameters(self, learning_rate: float) -> None:
         """Take a step of plain gradient descent: parameter -= learning_rate * gradient."""
-        for _, owner, name in self._slots():
-            parameter, gradient = owner._parameters[name], owner._gradients[name]
-            rate = parameter.dtype.type(learning_rate)
-            descend(parameter.reshape(-1), gradient.reshape(-1), rate, parameter.dtype.type(0))
+        for module in self.modules():
+            module._update_own_parameters(learning_rate)
         self.parameters_changed()
+
+    def _update_own_parameters(self, learning_rate: float) -> None:
+        for name, parameter in self._parameters.items():
+            descend(parameter.reshape(-1), self._gradients[name].reshape(-1), learning_rate)
 
     def parameters_changed(self) -> None:
         """Tell the modules that parameters have changed, so that nothing made from the old values is used again.
@@ -581,7 +608,7 @@ def _assign(module: Module, name: str, array: np.ndarray, value: Any) -> None:
 def _common_vector(arrays: list[np.ndarray]) -> np.ndarray | None:
     """Return the vector that `arrays` are consecutive views of, if there is one."""
     base = arrays[0].base if arrays else None
-    if base is None or base.ndim != 1 or any(array.base is not base for array in arrays):
+    if not isinstance(base, np.ndarray) or base.ndim != 1 or any(array.base is not base for array in arrays):
         return None
     address = base.__array_interface__["data"][0]
     position = start = arrays[0].__array_interface__["data"][0]

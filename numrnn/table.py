@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias, Union
 
@@ -10,6 +11,9 @@ import numpy as np
 Array: TypeAlias = np.ndarray
 Table: TypeAlias = "list[Data] | tuple[Data, ...]"
 Data: TypeAlias = Union[Array, "Table", None]
+
+SMALL = 1 << 15
+"""Bytes that are copied without a thought."""
 
 
 def is_table(value: Any) -> bool:
@@ -73,6 +77,25 @@ def copy_table(table: Any) -> Any:
     return map_table(lambda array: None if array is None else np.array(array), table)
 
 
+class _Steps(list):
+    """The steps of an array as a list of views, which is an array again without a look at where the views are."""
+
+    def __init__(self, block: Array) -> None:
+        super().__init__(block)
+        self.block, self._views = block, tuple(self)
+
+    def are_intact(self) -> bool:
+        """Whether the list still holds what it was made of."""
+        if len(self) != len(self._views) or not all(map(operator.is_, self, self._views)):
+            return False
+        shape = self.block.shape[1:]
+        return all(view.shape == shape for view in self)
+
+    def __reduce__(self) -> Any:
+        """A copy is a plain list: its steps are no views of the block."""
+        return list, (list(self),)
+
+
 def stack_steps(sequence: Any) -> Any:
     """Return a table of steps as arrays with a leading time axis; an array is such a sequence already.
 
@@ -81,12 +104,15 @@ def stack_steps(sequence: Any) -> Any:
     """
     if not is_table(sequence):
         return sequence
+    if isinstance(sequence, _Steps) and sequence.are_intact():
+        return sequence.block
     first = sequence[0]
     if first is None:
         return None
     if is_table(first):
         return [stack_steps([step[k] for step in sequence]) for k in range(len(first))]
-    block = _block_of(sequence)
+    # a look at where they are takes longer than a small copy
+    block = _block_of(sequence) if getattr(first, "nbytes", 0) * len(sequence) > SMALL else None
     return np.stack(sequence) if block is None else block
 
 
@@ -115,6 +141,8 @@ def split_steps(sequence: Any, length: int) -> list[Any]:
     """Return arrays with a leading time axis as a table of `length` steps, views of the arrays."""
     if sequence is None:
         return [None] * length
+    if not is_table(sequence):
+        return _Steps(sequence)
     return [step_of(sequence, t) for t in range(length)]
 
 

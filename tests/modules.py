@@ -5,6 +5,7 @@ The generic tests run over these tables, so a new module needs one line here.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -365,6 +366,15 @@ MODULES: dict[str, Entry] = {
     "LSTM without peepholes": Entry(lambda s: nr.LSTM(s.features, s.hidden, cell2gate=False), features),
     "FastLSTM": Entry(lambda s: nr.FastLSTM(s.features, s.hidden), features),
     "GRU": Entry(lambda s: nr.GRU(s.features, s.hidden), features),
+    "SLSTM": Entry(lambda s: nr.SLSTM(s.features, s.hidden), features),
+    "SLSTM with heads, exponential": Entry(
+        lambda s: nr.SLSTM(s.features, s.hidden, math.gcd(s.hidden, 6), "exponential"), features
+    ),
+    "LayerNormLSTM": Entry(lambda s: nr.LayerNormLSTM(s.features, s.hidden, eps=0.1), features),
+    "LayerNormGRU": Entry(lambda s: nr.LayerNormGRU(s.features, s.hidden, eps=0.1), features),
+    "LRU": Entry(lambda s: nr.LRU(s.features, s.hidden, 3), features),
+    "ZoneoutLSTM": Entry(lambda s: nr.ZoneoutLSTM(s.features, s.hidden), features),
+    "ZoneoutGRU": Entry(lambda s: nr.ZoneoutGRU(s.features, s.hidden, 0.4), features),
     "LSTM with dropout": Entry(lambda s: nr.LSTM(s.features, s.hidden, p=0.3), features),
     "FastLSTM with dropout": Entry(lambda s: nr.FastLSTM(s.features, s.hidden, p=0.3), features),
     "GRU with dropout, mono": Entry(lambda s: nr.GRU(s.features, s.hidden, p=0.3, mono=True), features),
@@ -381,6 +391,18 @@ MODULES: dict[str, Entry] = {
     "RecLSTM with projection": Entry(lambda s: nr.RecLSTM(s.features, s.hidden, 3), features),
     "RecGRU": Entry(lambda s: nr.RecGRU(s.features, s.hidden), features),
     "LinearRNN": Entry(lambda s: nr.LinearRNN(s.features, s.hidden), features),
+    "MGU": Entry(lambda s: nr.MGU(s.features, s.hidden), features),
+    "SRU": Entry(lambda s: nr.SRU(s.features, s.hidden), features),
+    "IndRNN": Entry(lambda s: nr.IndRNN(s.features, s.hidden, nonlinearity="tanh"), features),
+    "QRNN": Entry(lambda s: nr.QRNN(s.features, s.hidden), features),
+    "MinGRU": Entry(lambda s: nr.MinGRU(s.features, s.hidden), features),
+    "MinLSTM": Entry(lambda s: nr.MinLSTM(s.features, s.hidden), features),
+    "CTRNN": Entry(lambda s: nr.CTRNN(s.features, s.hidden, learns_tau=True), features),
+    "LTC": Entry(lambda s: nr.LTC(s.features, s.hidden), features),
+    "CoupledLSTM": Entry(lambda s: nr.CoupledLSTM(s.features, s.hidden), features),
+    "GRUResetAfter": Entry(lambda s: nr.GRUResetAfter(s.features, s.hidden), features),
+    "PlainLSTM with projection": Entry(lambda s: nr.PlainLSTM(s.features, s.hidden, 3, bias=False), features),
+    "AntisymmetricRNN": Entry(lambda s: nr.AntisymmetricRNN(s.features, s.hidden, gated=True), features),
     "BatchNormalizedLSTM": Entry(
         lambda s: nr.BatchNormalizedLSTM(s.features, s.hidden, eps=0.1), features, False, False, needs_rows=True
     ),
@@ -487,6 +509,24 @@ MODULES: dict[str, Entry] = {
         lambda s: nr.SeqBLSTM(s.features, s.hidden, 2, merge=nr.JoinTable()), sequence(features), needs_rows=True
     ),
     "SeqBGRU": Entry(lambda s: nr.SeqBGRU(s.features, s.hidden), sequence(features), needs_rows=True),
+    "StackedLSTM": Entry(
+        lambda s: nr.StackedLSTM(s.features, s.hidden, 2, bidirectional=True),
+        sequence(features),
+        is_row_wise=False,
+        needs_rows=True,
+    ),
+    "StackedGRU": Entry(
+        lambda s: nr.StackedGRU(s.features, s.hidden, 2, dropout=0.3),
+        sequence(features),
+        is_row_wise=False,
+        needs_rows=True,
+    ),
+    "StackedRNN": Entry(
+        lambda s: nr.StackedRNN(s.features, s.hidden, batch_first=True),
+        sequence(features),
+        is_row_wise=False,
+        needs_rows=True,
+    ),
     "TruncatedSequencer": Entry(
         lambda s: nr.TruncatedSequencer(nr.Sequential(nr.Dropout(0.3), nr.GRU(s.features, s.hidden)), 2, 3),
         sequence(features),

@@ -24,10 +24,19 @@ def relu(a: np.ndarray) -> np.ndarray:
 
 
 def affine(p: Arrays, name: str, **arguments: np.ndarray) -> np.ndarray:
-    result = p[f"{name}_bias"]
+    result = p.get(f"{name}_bias", 0.0)
     for symbol, value in arguments.items():
         result = result + value @ p[f"{name}_weight_{symbol}"].T
     return result
+
+
+def mapped(weight: np.ndarray, a: np.ndarray, parts: int) -> np.ndarray:
+    """Return the map of an argument; a weight of several heads is (heads, parts * size / heads, width / heads)."""
+    if weight.ndim == 2:
+        return a @ weight.T
+    groups = np.split(a, len(weight), axis=-1)
+    heads = [np.split(group @ w.T, parts, axis=-1) for group, w in zip(groups, weight, strict=True)]
+    return np.concatenate([head[part] for part in range(parts) for head in heads], axis=-1)
 
 
 def rnn_tanh(p: Arrays, x: np.ndarray, h: np.ndarray) -> tuple[np.ndarray, ...]:
@@ -65,6 +74,56 @@ def gru(p: Arrays, x: np.ndarray, h: np.ndarray) -> tuple[np.ndarray, ...]:
     return ((1 - update) * candidate + update * h,)
 
 
+def slstm(p: Arrays, x: np.ndarray, h: np.ndarray, c: np.ndarray, n: np.ndarray, m: np.ndarray) -> tuple:
+    gates = affine(p, "gates", x=x) + mapped(p["gates_weight_h"], h, 4)
+    candidate, input_, forget, output = np.split(gates, 4, axis=-1)
+    carried = np.where(n.real > 0, m - np.log(1 + np.exp(-forget)), -1e30)
+    m = np.where(carried.real >= input_.real, carried, input_)
+    input_, forget = np.exp(input_ - m), np.exp(carried - m)
+    c, n = forget * c + input_ * np.tanh(candidate), forget * n + input_
+    return sigmoid(output) * c / n, c, n, m
+
+
+def normalized(a: np.ndarray, eps: float = 0.1) -> np.ndarray:
+    centred = a - a.mean(-1, keepdims=True)
+    return centred / np.sqrt((centred * centred).mean(-1, keepdims=True) + eps)
+
+
+def layer_norm_lstm(p: Arrays, x: np.ndarray, h: np.ndarray, c: np.ndarray) -> tuple[np.ndarray, ...]:
+    gates = p["h_gain"] * normalized(h @ p["h_weight_h"].T) + p["x_gain"] * normalized(x @ p["x_weight_x"].T)
+    f, i, o, z = np.split(gates + p["bias"], 4, axis=-1)
+    c = sigmoid(f) * c + sigmoid(i) * np.tanh(z)
+    return sigmoid(o) * np.tanh(p["cell_gain"] * normalized(c) + p["cell_bias"]), c
+
+
+def layer_norm_gru(p: Arrays, x: np.ndarray, h: np.ndarray) -> tuple[np.ndarray, ...]:
+    gates = p["h_gain"] * normalized(h @ p["h_weight_h"].T) + p["x_gain"] * normalized(x @ p["x_weight_x"].T)
+    z, r = np.split(sigmoid(gates + p["bias"]), 2, axis=-1)
+    mapped = p["candidate_x_gain"] * normalized(x @ p["candidate_x_weight_x"].T) + p["candidate_x_bias"]
+    fed = p["candidate_h_gain"] * normalized(h @ p["candidate_h_weight_h"].T) + p["candidate_h_bias"]
+    return ((1 - z) * h + z * np.tanh(mapped + r * fed),)
+
+
+def lru(p: Arrays, x: np.ndarray, y: np.ndarray, re: np.ndarray, im: np.ndarray) -> tuple[np.ndarray, ...]:
+    size, angle = np.exp(-np.exp(p["nu"])), np.exp(p["theta"])
+    u, v = np.split(x @ p["input_weight_x"].T, 2, axis=-1)
+    # real and imaginary parts stay apart: here an imaginary part is a derivative
+    a, b, scale = size * np.cos(angle), size * np.sin(angle), np.exp(p["gamma"])
+    re, im = a * re - b * im + scale * u, a * im + b * re + scale * v
+    skipped = p["skip_peephole"] * x if "skip_peephole" in p else x @ p["skip_weight_x"].T
+    return re @ p["output_weight_re"].T + im @ p["output_weight_im"].T + skipped, re, im
+
+
+def zoneout_lstm(p: Arrays, x: np.ndarray, h: np.ndarray, c: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Return what is expected: the rates are 0.5 for c and 0.05 for h."""
+    new_h, new_c = fast_lstm(p, x, h, c)
+    return 0.05 * h + 0.95 * new_h, 0.5 * c + 0.5 * new_c
+
+
+def zoneout_gru(p: Arrays, x: np.ndarray, h: np.ndarray) -> tuple[np.ndarray, ...]:
+    return (0.1 * h + 0.9 * gru(p, x, h)[0],)
+
+
 def rec_lstm(p: Arrays, x: np.ndarray, h: np.ndarray, c: np.ndarray) -> tuple[np.ndarray, ...]:
     i, f, o, z = np.split(np.concatenate([x, h], axis=-1) @ p["weight"] + p["bias"], 4, axis=-1)
     c = sigmoid(f) * c + sigmoid(i) * np.tanh(z)
@@ -92,6 +151,77 @@ def mufuru(p: Arrays, x: np.ndarray, h: np.ndarray) -> tuple[np.ndarray, ...]:
     larger = h.real >= v.real
     values = [h, v, h * v, 0 * h, np.where(larger, h, v), np.where(larger, v, h)]
     return ((scores * np.stack(values)).sum(0) / scores.sum(0),)
+
+
+def mgu(p: Arrays, x: np.ndarray, h: np.ndarray) -> tuple[np.ndarray, ...]:
+    f = sigmoid(affine(p, "forget", x=x, h=h))
+    return ((1 - f) * h + f * np.tanh(affine(p, "candidate", x=x, h=f * h)),)
+
+
+def sru(p: Arrays, x: np.ndarray, h: np.ndarray, c: np.ndarray) -> tuple[np.ndarray, ...]:
+    forget, reset = np.split(affine(p, "gates", x=x), 2, axis=-1)
+    f, r = sigmoid(forget + p["forget_peephole"] * c), sigmoid(reset + p["reset_peephole"] * c)
+    c = f * c + (1 - f) * (x @ p["candidate_weight_x"].T)
+    return r * c + (1 - r) * (x @ p["skip_weight_x"].T if "skip_weight_x" in p else x), c
+
+
+def indrnn(p: Arrays, x: np.ndarray, h: np.ndarray) -> tuple[np.ndarray, ...]:
+    return (relu(affine(p, "hidden", x=x) + p["hidden_peephole"] * h),)
+
+
+def qrnn(p: Arrays, x: np.ndarray, h: np.ndarray, c: np.ndarray) -> tuple[np.ndarray, ...]:
+    z, f, o = np.split(affine(p, "gates", x=x), 3, axis=-1)
+    c = sigmoid(f) * c + (1 - sigmoid(f)) * np.tanh(z)
+    return sigmoid(o) * c, c
+
+
+def min_gru(p: Arrays, x: np.ndarray, h: np.ndarray) -> tuple[np.ndarray, ...]:
+    z, n = np.split(affine(p, "gates", x=x), 2, axis=-1)
+    return ((1 - sigmoid(z)) * h + sigmoid(z) * n,)
+
+
+def min_lstm(p: Arrays, x: np.ndarray, h: np.ndarray) -> tuple[np.ndarray, ...]:
+    f, i, n = np.split(affine(p, "gates", x=x), 3, axis=-1)
+    f, i = sigmoid(f), sigmoid(i)
+    return (f / (f + i) * h + i / (f + i) * n,)
+
+
+def ctrnn(p: Arrays, x: np.ndarray, h: np.ndarray) -> tuple[np.ndarray, ...]:
+    slope = (-h + np.tanh(affine(p, "hidden", x=x, h=h))) / np.exp(p["log_tau"])
+    return (h + 0.1 * slope,)
+
+
+def ltc(p: Arrays, x: np.ndarray, h: np.ndarray) -> tuple[np.ndarray, ...]:
+    f = sigmoid(affine(p, "hidden", x=x, h=h))
+    return ((h + 0.1 * f * p["level"]) / (1 + 0.1 * (1 / np.exp(p["log_tau"]) + f)),)
+
+
+def coupled_lstm(p: Arrays, x: np.ndarray, h: np.ndarray, c: np.ndarray) -> tuple[np.ndarray, ...]:
+    i, z, o = np.split(affine(p, "gates", x=x, h=h), 3, axis=-1)
+    c = (1 - sigmoid(i)) * c + sigmoid(i) * np.tanh(z)
+    return sigmoid(o) * np.tanh(c), c
+
+
+def gru_reset_after(p: Arrays, x: np.ndarray, h: np.ndarray) -> tuple[np.ndarray, ...]:
+    r, z = np.split(sigmoid(affine(p, "gates", x=x, h=h)), 2, axis=-1)
+    n = np.tanh(affine(p, "candidate_x", x=x) + r * affine(p, "candidate_h", h=h))
+    return ((1 - z) * n + z * h,)
+
+
+def plain_lstm(p: Arrays, x: np.ndarray, h: np.ndarray, c: np.ndarray) -> tuple[np.ndarray, ...]:
+    i, f, z, o = np.split(affine(p, "gates", x=x, h=h), 4, axis=-1)
+    c = sigmoid(f) * c + sigmoid(i) * np.tanh(z)
+    h = sigmoid(o) * np.tanh(c)
+    return (h @ p["projection_weight"].T if "projection_weight" in p else h), c
+
+
+def antisymmetric_rnn(p: Arrays, x: np.ndarray, h: np.ndarray) -> tuple[np.ndarray, ...]:
+    w = p["recurrent_weight"]
+    a = h @ (w - w.T - 0.01 * np.eye(len(w))).T
+    change = np.tanh(a + affine(p, "candidate", x=x))
+    if "gate_bias" in p:
+        change = sigmoid(a + affine(p, "gate", x=x)) * change
+    return (h + 0.1 * change,)
 
 
 def run(step: Step, parameters: Arrays, x: np.ndarray, *states: np.ndarray) -> tuple[list[np.ndarray], ...]:

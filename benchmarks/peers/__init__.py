@@ -19,6 +19,7 @@ class Peer(NamedTuple):
 PEERS = {
     "numrnn": Peer("ours", ("numrnn",)),
     "built-in cell": Peer("ours", ("numrnn",)),
+    "stepped": Peer("ours", ("numrnn",)),
     "packing too": Peer("ours", ("numrnn",)),
     "peak": Peer("peak", ("numba",)),
     "NumPy": Peer("blas", ("numpy",)),
@@ -26,6 +27,7 @@ PEERS = {
     "torch.compile": Peer("pytorch", ("torch",)),
     "ONNX Runtime": Peer("onnx_runtime", ("onnx", "onnxruntime")),
     "JAX": Peer("jax_scan", ("jax",)),
+    "associative scan": Peer("jax_scan", ("jax",)),
 }
 """By their names on the board."""
 

@@ -9,8 +9,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from benchmarks import data, first_use
+from benchmarks.peers import ours
 from benchmarks.timing import Contestant, Numbers
-from benchmarks.works import Import, Sequence, Work
+from benchmarks.works import Import, RecentCell, Sequence, Work
 
 
 def use_threads(count: int) -> None:
@@ -72,6 +73,42 @@ def _(work: Sequence, name: str) -> Contestant:
     def numbers() -> Numbers:
         output, grad_weights, grad_x = run()
         named = {f"gradient {k} of layer {n}": g for n, layer in enumerate(grad_weights) for k, g in enumerate(layer)}
+        return {name: np.asarray(a) for name, a in ({"output": output, "gradient of x": grad_x} | named).items()}
+
+    return Contestant(lambda: jax.block_until_ready(run()), numbers)
+
+
+def min_gru(p: dict[str, jax.Array], x: jax.Array) -> jax.Array:
+    """Scan the steps of h = (1 - z) h + z n in parallel, from a state of zero."""
+    z, n = jnp.split(x @ p["gates_weight_x"].T + p["gates_bias"], 2, -1)
+    z = jax.nn.sigmoid(z)
+
+    def joined(first, second):
+        (a, b), (later, more) = first, second
+        return a * later, later * b + more
+
+    return jax.lax.associative_scan(joined, (1 - z, z * n))[1]
+
+
+@prepare.register
+def _(work: RecentCell, name: str) -> Contestant:
+    x, grad_output = map(jnp.array, data.sequences(work.steps, work.batch, work.hidden))
+    parameters = {key: jnp.array(array) for key, array in ours.cell_of(work).state_dict().items()}
+    scan = {"MinGRU": min_gru}[work.cell]
+    if work.mode == "inference":
+        run = partial(jax.jit(scan), parameters, x)
+        return Contestant(lambda: run().block_until_ready(), lambda: {"output": np.asarray(run())})
+
+    @jax.jit
+    def train_scan(parameters, x, grad_output):
+        output, back = jax.vjp(scan, parameters, x)
+        return output, *back(grad_output)
+
+    run = partial(train_scan, parameters, x, grad_output)
+
+    def numbers() -> Numbers:
+        output, grad_parameters, grad_x = run()
+        named = {f"gradient of {key}": g for key, g in grad_parameters.items()}
         return {name: np.asarray(a) for name, a in ({"output": output, "gradient of x": grad_x} | named).items()}
 
     return Contestant(lambda: jax.block_until_ready(run()), numbers)

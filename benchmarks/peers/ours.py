@@ -12,7 +12,19 @@ import numpy as np
 import numrnn as nr
 from benchmarks import cells, data, first_use
 from benchmarks.timing import Contestant, Numbers
-from benchmarks.works import FirstUse, Import, Memory, OwnCell, Product, Program, Sequence, Step, Work
+from benchmarks.works import (
+    FirstUse,
+    FusedLoop,
+    Import,
+    Memory,
+    OwnCell,
+    Product,
+    Program,
+    RecentCell,
+    Sequence,
+    Step,
+    Work,
+)
 from examples import permutation_lstm, permutation_rnn
 from numrnn.kernels.cpu.affine import multiply
 from numrnn.kernels.cpu.matmul import pack
@@ -92,6 +104,84 @@ def _(work: OwnCell, name: str) -> Contestant:
         return {"output": output, "gradient of x": grad_x, **gradients(cell, cell.state_dict())}
 
     return Contestant(lambda: train(model, x, grad_output), None if name == "built-in cell" else numbers)
+
+
+def cell_of(work: RecentCell) -> nr.Cell:
+    """Return the cell, which starts from the same weights every time."""
+    more = {"heads": work.heads} if work.heads > 1 else {}
+    return getattr(nr, work.cell)(work.hidden, rng=0, **more)
+
+
+@prepare.register
+def _(work: RecentCell, name: str) -> Contestant:
+    x, grad_output = data.sequences(work.steps, work.batch, work.hidden)
+    cell = cell_of(work)
+    model = nr.Sequencer(cell)
+    if work.mode == "inference":
+        model.evaluate()
+        return Contestant(lambda: model.forward(x), lambda: {"output": model.forward(x)})
+
+    def numbers() -> Numbers:
+        output, grad_x = train(model, x, grad_output)
+        return {"output": output, "gradient of x": grad_x, **gradients(cell, cell.state_dict())}
+
+    return Contestant(lambda: train(model, x, grad_output), numbers)
+
+
+def module_over_sequences(work: FusedLoop) -> nr.AbstractSequencer:
+    """Return the module, which starts from the same weights every time."""
+    hidden = work.hidden
+    if work.module == "SeqLSTMP":
+        return nr.SeqLSTMP(hidden, 2 * hidden, hidden, rng=0)
+    kind = getattr(nr, work.module)
+    if issubclass(kind, nr.Cell):
+        return nr.Sequencer(kind(hidden, hidden, rng=0))
+    return kind(hidden, hidden, mask_zero=work.padding > 0, rng=0)
+
+
+class Stepped:
+    """What a module over sequences does, step by step."""
+
+    def __init__(self, module: nr.AbstractSequencer) -> None:
+        both = isinstance(module, nr.BiSequencer)
+        self.cells = [part.module for part in ((module.forward_part, module.backward_part) if both else (module,))]
+        self.zero_grad_parameters = module.zero_grad_parameters
+
+    def forward(self, x: np.ndarray) -> np.ndarray:
+        outputs = []
+        for cell, steps in self._in_order(x):
+            cell.forget()
+            outputs.append(np.stack([cell.forward(step) for step in steps]))
+        return sum(self._turned(outputs))
+
+    def backward(self, x: np.ndarray, grad_output: np.ndarray) -> np.ndarray:
+        grads = []
+        for (cell, steps), (_, arriving) in zip(self._in_order(x), self._in_order(grad_output), strict=True):
+            back = [cell.backward(*pair) for pair in zip(steps[::-1], arriving[::-1], strict=True)]
+            grads.append(np.stack(back[::-1]))
+        return sum(self._turned(grads))
+
+    def _in_order(self, x: np.ndarray) -> list[tuple[nr.Cell, np.ndarray]]:
+        """Return each cell with the steps in the order in which it sees them."""
+        return list(zip(self.cells, (x, x[::-1]), strict=False))
+
+    def _turned(self, arrays: list[np.ndarray]) -> list[np.ndarray]:
+        return [array[::order] for array, order in zip(arrays, (1, -1), strict=False)]
+
+
+@prepare.register
+def _(work: FusedLoop, name: str) -> Contestant:
+    x, grad_output = data.sequences(work.steps, work.batch, work.hidden)
+    for row, ends in enumerate(np.linspace(1 - 2 * work.padding, 1, work.batch)):
+        x[round(work.steps * max(ends, 0)) :, row] = 0
+    module = module_over_sequences(work)
+    model = Stepped(module) if name == "stepped" else module
+
+    def numbers() -> Numbers:
+        output, grad_x = train(model, x, grad_output)
+        return {"output": output, "gradient of x": grad_x, **gradients(module, module.state_dict())}
+
+    return Contestant(lambda: train(model, x, grad_output), numbers)
 
 
 def gradients(module: nr.Module, names: Iterable[str]) -> Numbers:

@@ -10,7 +10,7 @@ import torch
 from benchmarks import cells, data, first_use
 from benchmarks.peers import ours, pytorch_loops, pytorch_programs
 from benchmarks.timing import Contestant, Numbers
-from benchmarks.works import Import, Memory, OwnCell, Program, Sequence, Step, Work
+from benchmarks.works import Import, Memory, OwnCell, Program, RecentCell, Sequence, Step, Work
 
 
 def use_threads(count: int) -> None:
@@ -109,9 +109,12 @@ def _(work: OwnCell, name: str) -> Contestant:
     state = getattr(cells, work.cell)(work.hidden, rng=0).state_dict()
     parameters = {key: torch.from_numpy(array).requires_grad_() for key, array in state.items()}
     loop = partial(getattr(pytorch_loops, work.cell), parameters)
-    if name == "torch.compile":
-        loop = compiled(loop)
-    run = trainer(loop, list(parameters.values()), x.requires_grad_(), grad_output)
+    return training(compiled(loop) if name == "torch.compile" else loop, parameters, x, grad_output)
+
+
+def training(loop: Callable, parameters: pytorch_loops.Parameters, x: torch.Tensor, grad: torch.Tensor) -> Contestant:
+    """Return the training of a loop that has these parameters."""
+    run = trainer(loop, list(parameters.values()), x.requires_grad_(), grad)
 
     def numbers() -> Numbers:
         output = run().detach().numpy()
@@ -119,6 +122,19 @@ def _(work: OwnCell, name: str) -> Contestant:
         return {"output": output, "gradient of x": x.grad.numpy(), **named}
 
     return Contestant(run, numbers)
+
+
+@prepare.register
+def _(work: RecentCell, name: str) -> Contestant:
+    x, grad_output = map(torch.from_numpy, data.sequences(work.steps, work.batch, work.hidden))
+    state = ours.cell_of(work).state_dict()
+    parameters = {key: torch.from_numpy(array).requires_grad_() for key, array in state.items()}
+    loop, step = getattr(pytorch_loops, work.cell), getattr(pytorch_loops, f"step_of_{work.cell}")
+    loop = partial(loop, parameters, step=compiled(step) if name == "torch.compile" else step)
+    if work.mode == "train":
+        return training(loop, parameters, x, grad_output)
+    run = torch.no_grad()(lambda: loop(x))
+    return Contestant(run, lambda: {"output": run().numpy()})
 
 
 @prepare.register

@@ -7,10 +7,11 @@ Each function takes the parameters by the names that they have in numrnn, and an
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor
-from torch.nn.functional import linear
+from torch.nn.functional import linear, logsigmoid
 
 Parameters = dict[str, Tensor]
 
@@ -76,6 +77,33 @@ def LSTM(p: Parameters, x: Tensor) -> Tensor:
         return (o + p["output_peephole"] * c).sigmoid() * c.tanh(), c
 
     return over_time(step, [linear(x, weight_x, bias)], weight_h.shape[1], 2)
+
+
+def step_of_SLSTM(weight: Tensor, a: Tensor, h: Tensor, c: Tensor, n: Tensor, m: Tensor) -> tuple[Tensor, ...]:
+    heads, _, width = weight.shape
+    fed = torch.bmm(h.view(-1, heads, width).transpose(0, 1), weight.transpose(1, 2))  # heads, N, 4 * width
+    fed = fed.view(heads, -1, 4, width).permute(1, 2, 0, 3).reshape(len(h), -1)
+    z, i, f, o = (a + fed).chunk(4, 1)
+    carried = logsigmoid(f) + m
+    m = torch.maximum(carried, i)
+    i, f = (i - m).exp(), (carried - m).exp()
+    c, n = f * c + i * z.tanh(), f * n + i
+    return o.sigmoid() * c / n, c, n, m
+
+
+def SLSTM(p: Parameters, x: Tensor, step: Callable[..., tuple[Tensor, ...]]) -> Tensor:
+    a = linear(x, p["gates_weight_x"], p["gates_bias"])
+    return over_time(partial(step, p["gates_weight_h"]), [a], a.shape[2] // 4, 4)
+
+
+def step_of_MinGRU(z: Tensor, b: Tensor, h: Tensor) -> tuple[Tensor]:
+    return ((1 - z) * h + b,)
+
+
+def MinGRU(p: Parameters, x: Tensor, step: Callable[..., tuple[Tensor, ...]]) -> Tensor:
+    z, n = linear(x, p["gates_weight_x"], p["gates_bias"]).chunk(2, 2)
+    z = z.sigmoid()
+    return over_time(step, [z, z * n], z.shape[2], 1)
 
 
 def Recurrent(p: Parameters, x: Tensor) -> Tensor:

@@ -132,16 +132,12 @@ class GRUResetAfter(Cell):
         See `Cell`.
     rng : numpy.random.Generator or int, optional
         See `Cell`.
+    bias : bool
+        Whether there are `b` and `u`.
 
     Notes
     -----
-    The parameters of a `torch.nn.GRU` are the same, with blocks in the order reset, update, candidate. Its two biases
-    of a gate act as one, their sum:
-
-    - `gates_weight_x`, `gates_weight_h`: the first 2 H rows of `weight_ih_l0`, `weight_hh_l0`
-    - `gates_bias`: the first 2 H numbers of `bias_ih_l0 + bias_hh_l0`
-    - `candidate_x_weight_x`, `candidate_x_bias`: the last H of `weight_ih_l0`, `bias_ih_l0`
-    - `candidate_h_weight_h`, `candidate_h_bias`: the last H of `weight_hh_l0`, `bias_hh_l0`
+    `StackedGRU` makes layers of it, and `numrnn.interop.torch` exchanges their weights with `torch.nn.GRU`.
 
     References
     ----------
@@ -157,13 +153,17 @@ class GRUResetAfter(Cell):
 
     states = ("h",)
 
-    def __init__(self, input_size: int, hidden_size: int | None = None, rho: int = 9999, rng: Any = None) -> None:
+    def __init__(
+        self, input_size: int, hidden_size: int | None = None, rho: int = 9999, rng: Any = None, bias: bool = True
+    ) -> None:
+        self.bias = bool(bias)
         super().__init__(input_size, hidden_size, rho, rng)
 
     def equations(self, x, h):
         """Return the new output."""
-        r, z = linear("gates", x, h, parts=2)
-        n = tanh(linear("candidate_x", x) + sigmoid(r) * linear("candidate_h", h))
+        r, z = linear("gates", x, h, parts=2, bias=self.bias)
+        fed = linear("candidate_h", h, bias=self.bias)
+        n = tanh(linear("candidate_x", x, bias=self.bias) + sigmoid(r) * fed)
         z = sigmoid(z)
         return (1 - z) * n + z * h
 

@@ -190,6 +190,81 @@ class CoupledLSTM(Cell):
         return sigmoid(o) * tanh(c), c
 
 
+class PlainLSTM(Cell):
+    r"""Long short-term memory without peepholes, perhaps with a projection: the form of cuDNN, PyTorch and Keras.
+
+    .. math::
+        (i, f, z, o) &= W_x x_t + b + W_h h_{t-1} \\
+        c_t &= \sigma(f) c_{t-1} + \sigma(i) \tanh(z) \\
+        h_t &= \sigma(o) \tanh(c_t)
+
+    The rows of the weights are blocks in the order input, forget, candidate, output. With a projection, the last line
+    is :math:`h_t = W_p (\sigma(o) \tanh(c_t))`.
+
+    Parameters
+    ----------
+    input_size, hidden_size : int
+        Numbers of features D and H. Inputs are `(batch, D)` or `(D,)`, outputs `(batch, H)` or `(H,)`.
+    output_size : int, optional
+        Number of features R of the projection, and then of the output; without it, there is none.
+    bias : bool
+        Whether there is a `b`.
+    rho : int
+        See `Cell`.
+    rng : numpy.random.Generator or int, optional
+        See `Cell`.
+
+    Notes
+    -----
+    `StackedLSTM` makes layers of it, and `numrnn.interop.torch` exchanges their weights with `torch.nn.LSTM`.
+
+    References
+    ----------
+    Gers, Schmidhuber and Cummins (2000), Learning to forget: continual prediction with LSTM. For the projection: Sak,
+    Senior and Beaufays (2014), Long short-term memory based recurrent neural network architectures, equations 6 to 8.
+
+    Examples
+    --------
+    >>> import numpy as np, numrnn as nr
+    >>> nr.PlainLSTM(4, 6, 3)(np.zeros((2, 4), "float32")).shape
+    (2, 3)
+    >>> {name: array.shape for name, array in nr.PlainLSTM(4, 6, 3, bias=False).named_parameters()}
+    {'gates_weight_x': (24, 4), 'gates_weight_h': (24, 3), 'projection_weight': (3, 6)}
+    """
+
+    states = ("h", "c")
+    state_sizes: ClassVar[dict[str, str]] = {"h": "output"}
+    joint: ClassVar[dict[str, Joint]] = {"projection_weight": Joint((("projection_weight_0",),))}
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int | None = None,
+        output_size: int | None = None,
+        bias: bool = True,
+        rho: int = 9999,
+        rng: Any = None,
+    ) -> None:
+        self.is_projected, self.bias = output_size is not None, bool(bias)
+        self.output_size = output_size if output_size is not None else hidden_size or input_size
+        super().__init__(input_size, hidden_size, rho, rng)
+
+    def sizes(self) -> dict[str, int]:
+        """Return the numbers of channels by name."""
+        return super().sizes() | {"output": self._checked_size("output_size", self.output_size)}
+
+    def equations(self, x, h, c):
+        """Return the new output and cell."""
+        i, f, z, o = linear("gates", x, h, parts=4, bias=self.bias)
+        c = sigmoid(f) * c + sigmoid(i) * tanh(z)
+        h = sigmoid(o) * tanh(c)
+        return (linear("projection", h, size="output", bias=False) if self.is_projected else h), c
+
+    def describe_arguments(self) -> str:
+        """Return the sizes."""
+        return super().describe_arguments() + (f" -> {self.output_size}" if self.is_projected else "")
+
+
 class RecLSTM(Cell):
     r"""Long short-term memory without peepholes, perhaps with a projection of the output, in one weight.
 

@@ -87,5 +87,5 @@ class MinLSTM(Cell):
     def equations(self, x, h):
         """Return the new output."""
         f, i, n = linear("gates", x, parts=3)
-        f = sigmoid(softplus(-i) - softplus(-f))  # the share f', which is not 0 / 0 when both gates are shut
-        return f * h + (1 - f) * n
+        share = sigmoid(softplus(-i) - softplus(-f))  # the f' above, which is not 0 / 0 when both gates are shut
+        return share * h + (1 - share) * n

@@ -22,6 +22,8 @@ class RNN(Cell):
         See `Cell`.
     nonlinearity : {"tanh", "relu"}
         The function f.
+    bias : bool
+        Whether there is a `b`.
 
     Raises
     ------
@@ -48,13 +50,14 @@ class RNN(Cell):
         nonlinearity: str = "tanh",
         rho: int = 9999,
         rng: Any = None,
+        bias: bool = True,
     ) -> None:
         if nonlinearity not in ("tanh", "relu"):
             raise ValueError(complaint("RNN", f"nonlinearity = {nonlinearity!r}", "'tanh' or 'relu'"))
-        self.nonlinearity = nonlinearity
+        self.nonlinearity, self.bias = nonlinearity, bool(bias)
         super().__init__(input_size, hidden_size, rho, rng)
 
     def equations(self, x, h):
         """Return the new output."""
-        a = linear("hidden", x, h)
+        a = linear("hidden", x, h, bias=self.bias)
         return tanh(a) if self.nonlinearity == "tanh" else relu(a)

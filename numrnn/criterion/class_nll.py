@@ -47,11 +47,17 @@ class ClassNLLCriterion(LikelihoodCriterion):
 
     def row_losses(self, rows: np.ndarray, target: np.ndarray) -> np.ndarray:
         """Pick the targets' log-probabilities."""
-        return -np.take_along_axis(rows, target[..., None], -1)[..., 0]
+        return -rows[_places(target)]
 
     def row_gradients(self, rows: np.ndarray, target: np.ndarray, shares: np.ndarray) -> np.ndarray:
         """Put each row's share where its target is."""
         gradients = empty(rows.shape, rows.dtype)
         gradients.fill(0)
-        np.put_along_axis(gradients, target[..., None], 0 - shares[..., None], -1)
+        gradients[_places(target)] = 0 - shares
         return gradients
+
+
+def _places(target: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Return the indices of each row's target."""
+    steps, batch = target.shape
+    return np.arange(steps)[:, None], np.arange(batch), target

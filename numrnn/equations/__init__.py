@@ -5,10 +5,19 @@ this folder.
 """
 
 from numrnn.equations.symbols import (
+    bernoulli as bernoulli,
+)
+from numrnn.equations.symbols import (
+    cos as cos,
+)
+from numrnn.equations.symbols import (
     dropout as dropout,
 )
 from numrnn.equations.symbols import (
     exp as exp,
+)
+from numrnn.equations.symbols import (
+    greater as greater,
 )
 from numrnn.equations.symbols import (
     linear as linear,
@@ -18,6 +27,9 @@ from numrnn.equations.symbols import (
 )
 from numrnn.equations.symbols import (
     maximum as maximum,
+)
+from numrnn.equations.symbols import (
+    mean as mean,
 )
 from numrnn.equations.symbols import (
     minimum as minimum,
@@ -35,6 +47,9 @@ from numrnn.equations.symbols import (
     sigmoid as sigmoid,
 )
 from numrnn.equations.symbols import (
+    sin as sin,
+)
+from numrnn.equations.symbols import (
     softplus as softplus,
 )
 from numrnn.equations.symbols import (
@@ -42,4 +57,7 @@ from numrnn.equations.symbols import (
 )
 from numrnn.equations.symbols import (
     tanh as tanh,
+)
+from numrnn.equations.symbols import (
+    total as total,
 )

@@ -2,7 +2,9 @@
 
 A step of a cell runs in phases. A phase is a set of matrix products with values that the step already has (the old
 state, or something made from it), followed by element-wise blocks, one for each number of channels. Linear maps of
-the input alone do not depend on time: their products are made for all steps at once, before the loop.
+the input alone do not depend on time: their products are made for all steps at once, before the loop. Sums over the
+channels of a row are like products: what they are made of must be there, and they begin a phase. Functions of
+parameters alone are computed once, before everything else.
 
 Values that outlive their block are stored: new states, arguments of products, and results of costly functions that a
 later block or the backward pass reads. Everything else is computed again where it is needed. The backward pass visits
@@ -15,7 +17,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from numrnn.equations.functions import OPERATIONS
-from numrnn.equations.symbols import LinearMap, Trace, Value
+from numrnn.equations.symbols import ROW, LinearMap, Trace, Value
 
 MOST_COLUMNS = 4
 """Parts of linear maps that are computed as one: each adds to the registers that a product needs."""
@@ -53,10 +55,15 @@ class Product:
     argument: Value
     position: int  # of the argument in the maps
 
+    @property
+    def heads(self) -> int:
+        """Number of blocks of the weights, if they are block-diagonal, or 1."""
+        return self.group.maps[0].heads[self.position]
+
 
 @dataclass(eq=False)
 class Block:
-    """Element-wise work on as many channels as `size` has, after the products of its level."""
+    """Element-wise work on as many channels as `size` has, after the products and sums of its level."""
 
     level: int
     size: str
@@ -68,6 +75,16 @@ class Block:
     gradient_nodes: list[Value] = field(default_factory=list)
     gradient_inputs: list[Value] = field(default_factory=list)
 
+    @property
+    def is_of_rows(self) -> bool:
+        """Whether it computes one number a row."""
+        return self.size == ROW
+
+    @property
+    def gathered(self) -> list[Value]:
+        """Inputs with one number a row, whose gradients are sums over this block's channels."""
+        return [] if self.is_of_rows else [value for value in self.gradients if value.size == ROW]
+
 
 class Program:
     """A cell's equations, taken apart.
@@ -78,20 +95,32 @@ class Program:
         Linear maps, merged; each has an array of its own.
     products : list of Product
         The matrix products inside the loop.
+    totals : list of Value
+        Sums over the channels of a row, in the order of computation.
     blocks : list of Block
         In the order in which they run.
+    fixed : list of Value
+        Functions of parameters alone that blocks read.
     kept : list of Value
         Values with an array of their own on the tape.
     kept_in_group : dict
         Stored values that take the place of a linear map's result nobody needs any more: value to that result.
+    given_out : int
+        How many of the states, the first ones, receive gradients from outside at every step.
+    passing : list of Value
+        Values that are stored only until the end of their step.
     work : list of Value
         Values whose gradient is gathered from several places within a step.
     """
 
-    def __init__(self, trace: Trace, input: Value, states: list[Value], outputs: list[Value]) -> None:
-        self.trace, self.input, self.states = trace, input, states
+    def __init__(
+        self, trace: Trace, input: Value, states: list[Value], outputs: list[Value], given_out: int = 1
+    ) -> None:
+        self.trace, self.input, self.states, self.given_out = trace, input, states, given_out
         self.outputs = self._as_outputs(outputs)
         self._levels: dict[Value, int] = {}
+        self._are_fixed: dict[Value, bool] = {}
+        self.totals = [v for v in _ancestors([*self.outputs, *self._map_arguments()]) if v.kind == "total"]
         self.groups = self._make_groups()
         self.products = [
             Product(group, argument, position)
@@ -100,12 +129,20 @@ class Program:
             if argument is not input
         ]
         self.products.sort(key=lambda product: product.group.level)
-        self.depth = max((group.level for group in self.groups), default=0)
-        self._before_products = set(_ancestors(p.argument for p in self.products if p.group.level == 1))
+        levels = [group.level for group in self.groups] + [self.level(value) for value in self.totals]
+        self.depth = max(levels, default=0)
+        first = [p.argument for p in self.products if p.group.level == 1]
+        first += [value.arguments[0] for value in self.totals if self.level(value) == 1]
+        self._before_products = set(_ancestors(first))
         self._stored = self._storable()
         self.blocks = self._make_blocks()
         self._differentiate_blocks()
         self._place_stored()
+        read = [value for block in self.blocks for value in (*block.inputs, *block.gradient_inputs)]
+        self.fixed = list(dict.fromkeys(value for value in read if self.is_fixed(value)))
+
+    def _map_arguments(self) -> list[Value]:
+        return [argument for m in self.trace.maps.values() for argument in m.arguments]
 
     def _as_outputs(self, outputs: list[Value]) -> list[Value]:
         """Return the new states as operations of their own, so that each has a place where it is computed."""
@@ -121,17 +158,30 @@ class Program:
             if value.kind == "linear":
                 recurrent = [argument for argument in value.arguments if argument is not self.input]
                 result = 1 + max(map(self.level, recurrent)) if recurrent else 0
+            elif value.kind == "total":
+                result = 1 + self.level(value.arguments[0])
             else:
                 result = max(map(self.level, value.arguments), default=0)
             self._levels[value] = result
         return self._levels[value]
+
+    def is_fixed(self, value: Value) -> bool:
+        """Whether a value is a function of parameters alone."""
+        if value not in self._are_fixed:
+            parts = [argument for argument in value.arguments if argument.kind != "constant"]
+            self._are_fixed[value] = (
+                value.kind == "operation"
+                and bool(parts)
+                and all(argument.kind == "vector" or self.is_fixed(argument) for argument in parts)
+            )
+        return self._are_fixed[value] and value not in self._chosen
 
     def _make_groups(self) -> list[Group]:
         groups: list[Group] = []
         newest: dict[tuple, Group] = {}
         for m in self.trace.maps.values():
             level = self.level(self.trace.value("linear", m.name, arguments=m.arguments, size=m.size, part=0))
-            key = (level, m.size, *map(id, m.arguments))
+            key = (level, m.size, m.heads, *map(id, m.arguments))
             if key not in newest or newest[key].columns + m.parts > MOST_COLUMNS:
                 newest[key] = Group(len(groups), level, m.size, [])
                 groups.append(newest[key])
@@ -147,9 +197,11 @@ class Program:
     def _storable(self) -> list[Value]:
         """Return all values that may be stored, in the order of computation."""
         arguments = [product.argument for product in self.products if product.argument.kind == "operation"]
+        arguments += [value.arguments[0] for value in self.totals]
         every = _ancestors([*self.outputs, *arguments])
-        chosen = {*self.outputs, *arguments}
-        return [v for v in every if v.kind == "operation" and (v in chosen or OPERATIONS[v.name].costly)]
+        self._chosen = {*self.outputs, *arguments}
+        may_be = [v for v in every if v.kind == "operation" and not self.is_fixed(v)]
+        return [v for v in may_be if v in self._chosen or OPERATIONS[v.name].costly]
 
     def _home(self, value: Value) -> tuple[int, int]:
         """Return the (level, channels) of the block that computes a stored value.
@@ -163,7 +215,7 @@ class Program:
             raise ValueError(
                 "equations: got a constant as a state or as the argument of a map; expects something with channels"
             )
-        return level, self.trace.sizes[value.size]
+        return level, 0 if value.size == ROW else self.trace.sizes[value.size]
 
     def _make_blocks(self) -> list[Block]:
         homes: dict[tuple[int, int], list[Value]] = {}
@@ -171,42 +223,49 @@ class Program:
             homes.setdefault(self._home(value), []).append(value)
         blocks = [
             Block(level, outputs[0].size or "", outputs)
-            for (level, _), outputs in sorted(homes.items(), key=lambda item: item[0][0])
+            for (level, _), outputs in sorted(homes.items(), key=lambda item: (item[0][0], item[0][1] > 0))
         ]
         stored = set(self._stored)
         for block in blocks:
             own = set(block.outputs)
             # a costly value is computed here only if something that lives here or later needs it
-            block.nodes, block.inputs = _schedule(block.outputs, lambda v, own=own: v in stored and v not in own)
+            block.nodes, block.inputs = schedule(
+                block.outputs, lambda v, own=own: (v in stored and v not in own) or self.is_fixed(v)
+            )
         return blocks
 
     def _differentiate_blocks(self) -> None:
-        read_later = {value for block in self.blocks for value in block.inputs if value.kind == "operation"}
-        arguments = {product.argument for product in self.products}
-        wanted = read_later | arguments | set(self.outputs)
-        self.work = [v for v in self._stored if v in wanted and v not in self.outputs]
+        wanted = {*self.outputs, *(product.argument for product in self.products)}  # what has a gradient from elsewhere
         stored = set(self._stored)
-        for block in self.blocks:
-            gradients: dict[Value, Value] = {
-                v: self.trace.value("seed", v.name, arguments=(v,), size=v.size) for v in block.outputs if v in wanted
-            }
+        for block in reversed(self.blocks):
+            gradients: dict[Value, Value] = {}
+            for v in block.outputs:
+                sources = [v] if v in wanted else []
+                sources += [t for t in self.totals if t.arguments[0] is v and t in wanted]
+                for source in sources:
+                    seed = self.trace.value("seed", source.name, arguments=(source,), size=source.size)
+                    gradients[v] = gradients[v] + seed if v in gradients else seed
             for value in reversed(block.nodes):
-                if value in gradients:
-                    partials = OPERATIONS[value.name].derivative(value, *value.arguments)
-                    for argument, partial in zip(value.arguments, partials, strict=True):
-                        contribution = gradients[value] * partial
-                        if argument.kind not in ("constant", "mask") and not contribution.is_number(0.0):
-                            known = gradients.get(argument)
-                            gradients[argument] = contribution if known is None else known + contribution
+                _pass_on(value, gradients)
+            for value in reversed(schedule(filter(self.is_fixed, block.inputs), lambda v: False)[0]):
+                _pass_on(value, gradients)
             block.node_gradients = gradients
-            block.gradients = {v: gradients[v] for v in block.inputs if v in gradients}
-            block.gradient_nodes, block.gradient_inputs = _schedule(block.gradients.values(), stored.__contains__)
+            parameters = self.trace.vectors.values()
+            inputs = dict.fromkeys((*(v for v in block.inputs if not self.is_fixed(v)), *parameters))
+            block.gradients = {v: gradients[v] for v in inputs if v in gradients}
+            block.gradient_nodes, block.gradient_inputs = schedule(
+                block.gradients.values(), lambda v: v in stored or self.is_fixed(v)
+            )
+            wanted |= {v for v in block.gradients if v in stored or v.kind == "total"}
+        self.work = [v for v in (*self._stored, *self.totals) if v in wanted and v not in self.outputs]
 
     def _place_stored(self) -> None:
         read_later = {value for block in self.blocks for value in block.inputs}
         read_back = {value for block in self.blocks for value in block.gradient_inputs}
         arguments = {product.argument for product in self.products}
-        self.kept: list[Value] = []
+        summed = {value.arguments[0] for value in self.totals}
+        self.passing: list[Value] = []
+        self.kept: list[Value] = list(self.totals)
         self.kept_in_group: dict[Value, Value] = {}
         for block in self.blocks:
             readers = {v: [b for b in self.blocks if v in b.inputs] for v in block.inputs if v.kind == "linear"}
@@ -221,9 +280,23 @@ class Program:
                         self.kept_in_group[value] = free.pop(0)
                     else:
                         self.kept.append(value)
-        kept = {*self.outputs, *self.kept, *self.kept_in_group}
+                elif value in summed:
+                    self.passing.append(value)
+        kept = {*self.outputs, *self.kept, *self.passing, *self.kept_in_group}
         for block in self.blocks:
             block.outputs = [v for v in block.outputs if v in kept]
+
+
+def _pass_on(value: Value, gradients: dict[Value, Value]) -> None:
+    """Add what the arguments of an operation receive from its gradient, if it has one."""
+    if value not in gradients:
+        return
+    partials = OPERATIONS[value.name].derivative(value, *value.arguments)
+    for argument, partial in zip(value.arguments, partials, strict=True):
+        contribution = gradients[value] * partial
+        if argument.kind not in ("constant", "mask", "noise") and not contribution.is_number(0.0):
+            known = gradients.get(argument)
+            gradients[argument] = contribution if known is None else known + contribution
 
 
 def _ancestors(roots: Iterable[Value]) -> list[Value]:
@@ -232,7 +305,7 @@ def _ancestors(roots: Iterable[Value]) -> list[Value]:
 
     def visit(value: Value) -> None:
         if value not in found:
-            if value.kind in ("operation", "linear"):
+            if value.kind in ("operation", "linear", "total"):
                 for argument in value.arguments:
                     visit(argument)
             found[value] = None
@@ -242,7 +315,7 @@ def _ancestors(roots: Iterable[Value]) -> list[Value]:
     return list(found)
 
 
-def _schedule(roots: Iterable[Value], is_given: Callable[[Value], bool]) -> tuple[list[Value], list[Value]]:
+def schedule(roots: Iterable[Value], is_given: Callable[[Value], bool]) -> tuple[list[Value], list[Value]]:
     """Return the operations that compute `roots`, in order, and the values they start from."""
     nodes: dict[Value, None] = {}
     inputs: dict[Value, None] = {}

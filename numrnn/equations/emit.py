@@ -8,17 +8,19 @@ from __future__ import annotations
 import keyword
 from collections import Counter
 
-from numrnn.equations.derive import Program
+from numrnn.equations.derive import Program, schedule
 from numrnn.equations.functions import OPERATIONS
 from numrnn.equations.symbols import Value
 
-FUNCTIONS = ("exp", "greater", "log", "maximum", "minimum", "relu", "sigmoid", "softplus", "sqrt", "tanh")
+FUNCTIONS = (
+    *("cos", "exp", "greater", "log", "maximum", "minimum", "relu", "sigmoid", "sin", "softplus", "sqrt", "tanh"),
+)
 RESERVED = {*FUNCTIONS, *keyword.kwlist, "abs", "float32", "float64"}
 """What no variable of a block may be called."""
 
 
 def emit_blocks(program: Program, dtype: str) -> str:
-    """Return the text of the scalar functions, forward and backward, of every block.
+    """Return the text of the scalar functions, forward and backward, of every block, and for functions of parameters.
 
     They call the functions of `FUNCTIONS` and `dtype` (a conversion), which the surrounding module provides.
     """
@@ -36,7 +38,17 @@ def emit_blocks(program: Program, dtype: str) -> str:
                 [f"gradient of {names[value]}" for value in block.gradients],
             )
             texts.append(text)
+    for index, (inputs, nodes, outputs) in enumerate(fixed_blocks(program)):
+        texts.append(_block_text(f"fixed{index}", inputs, nodes, outputs, dtype))
     return "\n\n".join(texts)
+
+
+def fixed_blocks(program: Program) -> list[tuple[list[Value], list[Value], list[Value]]]:
+    """Return what computes the functions of parameters alone, for each number of channels: inputs, nodes, outputs."""
+    widths: dict[int, list[Value]] = {}
+    for value in program.fixed:
+        widths.setdefault(program.trace.width(value.size), []).append(value)
+    return [(*schedule(outputs, lambda v: False)[::-1], outputs) for outputs in widths.values()]
 
 
 class _Names:
@@ -51,8 +63,8 @@ class _Names:
             if value.kind == "linear":
                 parts = max(v.parts for v in value.trace.maps.values() if v.name == value.name)
                 name = value.name if parts == 1 else f"{value.name}{value.part}"
-            elif value.kind == "mask":
-                name = f"mask_{value.name}"
+            elif value.kind in ("mask", "noise"):
+                name = f"{value.kind}_{value.name}"
             elif value.kind == "seed":
                 name = f"grad_{self[value.arguments[0]]}"
             else:

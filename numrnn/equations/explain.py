@@ -10,10 +10,11 @@ import sys
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from textwrap import wrap
 from typing import Any
 
 from numrnn.equations.derive import Block, Group, Product, Program
-from numrnn.equations.notation import Expression, Formula, Latex, Symbol, Text, combined, expression, total
+from numrnn.equations.notation import WIDTH, Expression, Formula, Latex, Symbol, Text, combined, expression, total
 from numrnn.equations.symbols import LinearMap, Value
 from numrnn.errors import complaint
 
@@ -57,7 +58,8 @@ def _text(section: Section) -> list[str]:
     indent = 2 + max((len(label) + 2 for label, _ in section.rows if label), default=0)
     lines = ["", section.title]
     for label, content in section.rows:
-        shown = notation.formula(content) if isinstance(content, Formula) else [_words(content, notation, str)]
+        is_formula = isinstance(content, Formula)
+        shown = notation.formula(content) if is_formula else wrap(_words(content, notation, str), WIDTH)
         start = f"  {label}".ljust(indent)
         lines += [(" " * indent if k else start) + line for k, line in enumerate(shown)]
     return lines
@@ -71,12 +73,15 @@ def _latex(section: Section) -> list[str]:
             lines += notation.formula(content)
         else:
             words = _words(content, notation, lambda text: rf"\text{{{_escaped(text)}}}")
-            lines.append(rf"&\quad \text{{{label}{': ' if label else ''}}} {words}")
+            start = rf"\text{{{label}: }} " if label else ""
+            lines.append(rf"&\quad {start}{words}")
     return lines
 
 
 def _escaped(text: str) -> str:
-    return text.replace("_", r"\_").replace("->", r"$\to$").replace("×", r"$\times$")
+    for sign, command in (("->", r"\to"), ("×", r"\times"), ("Σ", r"\sum")):
+        text = text.replace(sign, rf"}} {command} \text{{")
+    return text.replace("ᵀ", r"}^{\top}\text{").replace("_", r"\_")
 
 
 def _words(content: tuple[Any, ...], notation: Text, words: Any) -> str:
@@ -172,7 +177,8 @@ class Names:
         for state, value in zip(p.states, p.outputs, strict=True):
             self.of[value] = self._free(_symbol(state.name, "t"))
         for name, value in p.trace.vectors.items():
-            self.of[value] = self._free(Symbol("w", (name,)))
+            base, _, rest = name.rpartition("_peephole")
+            self.of[value] = self._free(Symbol("w", (base,)) if base and not rest else Symbol(name))
         for name, value in p.trace.masks.items():
             self.of[value] = self._free(Symbol("m", (name,)))
 
@@ -192,19 +198,22 @@ class Names:
     def _activation(self, value: Value) -> Value | None:
         """Return the function of a value that is all that the value is there for."""
         users = self._users.get(value, [])
-        is_one = len(users) == 1 and users[0].kind == "operation" and users[0].name in ACTIVATIONS
-        return users[0] if is_one and users[0] not in self.of else None
+        if len(users) != 1 or users[0].kind != "operation" or users[0] in self.of:
+            return None
+        if users[0].name == "add" and users[0] not in self._variables:
+            return self._activation(users[0])
+        return users[0] if users[0].name in ACTIVATIONS else None
 
     def _name_maps(self) -> None:
         for m in self.program.trace.maps.values():
             for part in parts(self.program, m):
                 name, activation = self._variables.get(part), self._activation(part)
-                known = self._variables.get(activation) if activation else None
+                known = self._variables.get(activation) if activation is not None else None
                 if m.parts == 1:
                     symbol = Symbol("a", (m.name,))
-                elif activation and known:
+                elif known:
                     symbol = Symbol("a", ("_".join(known),))
-                elif activation and name:
+                elif activation is not None and name:
                     symbol = Symbol("a", ("_".join(name),))
                     self._variables[activation] = name
                 elif name:
@@ -218,7 +227,7 @@ class Names:
         for value, name in list(named.items()):
             activation = self._activation(value)
             is_of_maps = value.name == "add" and any(argument.kind == "linear" for argument in value.arguments)
-            if activation and is_of_maps and activation not in named:
+            if activation is not None and is_of_maps and activation not in named:
                 named |= {activation: name, value: ("a", "_".join(name))}
         return iter(named.items())
 
@@ -276,9 +285,9 @@ class _Explanation:
         p = self.program
         yield self._parameters()
         forward = [self._before_loop(), *(self._forward(level) for level in range(p.depth + 1))]
+        stored = self._stored()  # before the way back names more
         backward = [self._arriving(), *(self._backward(level) for level in reversed(range(p.depth + 1)))]
-        rest = [self._stored(), *backward, self._after_loop()]
-        yield from (section for section in (*forward, *rest) if section.rows)
+        yield from (section for section in (*forward, stored, *backward, self._after_loop()) if section.rows)
 
     def _phase(self, level: int) -> str:
         if level == 0:
@@ -291,25 +300,22 @@ class _Explanation:
         sizes = ", ".join(f"{name} {size}" for name, size in self.cell.sizes().items())
         count = sum(parameter.size for _, parameter in self.cell.named_parameters())
         section = Section(f"{self.cell!r}: {count} parameters; channels: {sizes}")
-        owners = {part: name for name, joint in self.cell.joint.items() for part in joint.parts}
+        origins = {part: joint.origin(name) for name, joint in self.cell.joint.items() for part in joint.parts}
         for m in self.program.trace.maps.values():
             for suffix in m.suffixes:
-                self._parameter(section, self._weight(m, suffix), f"{m.name}_weight_{suffix}", owners)
+                self._parameter(section, self._weight(m, suffix), f"{m.name}_weight_{suffix}", origins)
             if m.bias:
-                self._parameter(section, Symbol("b", (m.name,)), f"{m.name}_bias", owners)
+                self._parameter(section, Symbol("b", (m.name,)), f"{m.name}_bias", origins)
         for name, value in self.program.trace.vectors.items():
-            self._parameter(section, self.symbols[value], f"{name}_peephole", owners)
+            self._parameter(section, self.symbols[value], name, origins)
         if self.cell.learns_start_state:
-            for name in self.cell.states:
-                section.add(
-                    "", [(_symbol(name, "0"), f": start_{name}, {len(self.cell._parameters[f'start_{name}'])}")]
-                )
+            widths = zip(self.cell.states, self.cell.state_widths(), strict=True)
+            section.add("", [(_symbol(name, "0"), f": start_{name}, {width}") for name, width in widths])
         return section
 
-    def _parameter(self, section: Section, symbol: Symbol, name: str, owners: dict[str, str]) -> None:
+    def _parameter(self, section: Section, symbol: Symbol, name: str, origins: dict[str, str]) -> None:
         shape = " × ".join(map(str, self.shapes[name]))
-        where = f" in {owners[name]}" if name in owners else ""
-        section.add("", [(symbol, f": {name}{where}, {shape}")])
+        section.add("", [(symbol, f": {name}{origins.get(name, '')}, {shape}")])
 
     def _weight(self, m: LinearMap, suffix: str) -> Symbol:
         return Symbol("W", (m.name, suffix))
@@ -382,13 +388,14 @@ class _Explanation:
         numbers = sum(count * p.trace.sizes[size or ""] for count, size in columns)
         section = Section(f"Stored for the way back, {numbers} numbers for each step and row")
         section.add("states", [_listed(self.symbols[v] for v in p.outputs)])
-        read = {v for block in p.blocks for v in block.gradient_inputs}
-        maps = [v for group in p.groups for m in group.maps for v in parts(p, m) if v in read]
-        section.add("maps", [_listed(self.symbols[v] for v in maps)] if maps else [])
+        lodgers = {place: value for value, place in p.kept_in_group.items()}
+        pieces: list[Any] = []
+        for value in (v for group in p.groups for m in group.maps for v in parts(p, m)):
+            lodger = lodgers.get(value)
+            pieces += [", "] if lodger is None else [", ", self.symbols[lodger], " in place of "]
+            pieces.append(self.symbols[value])
+        section.add("maps", [tuple(pieces[1:])] if pieces else [])
         section.add("values", [_listed(self.symbols[v] for v in p.kept)] if p.kept else [])
-        places = [(self.symbols[v], " in place of ", self.symbols[place]) for v, place in p.kept_in_group.items()]
-        if places:
-            section.add("values", [tuple(piece for place in places for piece in (", ", *place))[1:]])
         again = self._computed_again()
         section.add("computed again", [_listed(again)] if again else [])
         return section
@@ -401,17 +408,19 @@ class _Explanation:
             own = [value for value in block.gradient_nodes if value in forward]
             inner = {a for value in own for a in value.arguments}
             found |= dict.fromkeys(value for value in own if value not in inner)
-        return [expression(value, self.symbols) for value in found]
+        return [expression(value, self.symbols) for value in found if value.name != "negate"]
 
     # ---- backward ------------------------------------------------------------------------------------------------
 
     def _arriving(self) -> Section:
         p = self.program
         section = Section("Backward, step t, from the last to the first")
-        came = _listed(self._gradient(value) for value in p.outputs)
-        section.add("", [("from step t + 1, as its gradients of old states: ", *came)])
-        output = self._gradient(p.outputs[0])
-        section.add("", [Formula(output, Symbol("y", ("t",), is_gradient=True), adds=True)])
+        states = _listed(self.symbols[v] for v in p.outputs)
+        came = _listed(self._gradient(v) for v in p.outputs)
+        section.add("", [(*came, ": the gradients of the loss with respect to ", *states, ", as step t + 1 left them")])
+        output, arriving = self._gradient(p.outputs[0]), Symbol("y", ("t",), is_gradient=True)
+        section.add("", [(arriving, ": the gradient that the output receives at step t")])
+        section.add("", [Formula(output, arriving, adds=True)])
         return section
 
     def _gradient(self, value: Value) -> Symbol:
@@ -536,6 +545,9 @@ class _Explanation:
         for value in p.trace.vectors.values():
             step = Expression("total", (self._gradient(value),))
             section.add("", [Formula(self.symbols[value].gradient, step)])
+        if self.cell.learns_start_state:
+            left = " that step 1 leaves, summed over rows: the gradient of start_"
+            section.add("", [(self._gradient(v), f"{left}{v.name}") for v in p.states])
         return section
 
 

@@ -46,6 +46,8 @@ OPERATIONS: dict[str, Operation] = {
     "negate": Operation("-{0}", lambda y, a: (-1.0,)),
     "copy": Operation("{0}", lambda y, a: (1.0,)),
     "sigmoid": Operation("sigmoid({0})", lambda y, a: (y * (1.0 - y),), costly=True),
+    "sin": Operation("sin({0})", lambda y, a: (a.trace.operation("cos", a),), costly=True),
+    "cos": Operation("cos({0})", lambda y, a: (-a.trace.operation("sin", a),), costly=True),
     "tanh": Operation("tanh({0})", lambda y, a: (1.0 - y * y,), costly=True),
     "exp": Operation("exp({0})", lambda y, a: (y,), costly=True),
     "log": Operation("log({0})", lambda y, a: (1.0 / a,), costly=True),

@@ -18,14 +18,20 @@ Number = int | float
 MOST_PARTS = 8
 """Outputs that one linear map may have."""
 
+ROW = "1"
+"""The size of what has one number a row."""
+
 
 @dataclass(eq=False, frozen=True)
 class Value:
     """A quantity in the equations.
 
     `kind` is "operation" (element-wise, on `arguments`), or what the quantity is otherwise: "input", "state",
-    "linear" (a part of a linear map's result), "vector" (a parameter with one number a channel), "mask" (what is
-    dropped, the same at all steps of a sequence), "constant", "seed" (an incoming gradient).
+    "linear" (a part of a linear map's result), "total" (the sum of the channels of its argument), "vector" (a parameter
+    with one number a channel), "mask" (what is dropped, the same at all steps of a sequence), "noise" (0 or 1, drawn
+    anew at every step), "constant", "seed" (an incoming gradient).
+
+    `size` names the number of channels: one of the cell's sizes, `ROW`, or None of a constant.
     """
 
     trace: Trace
@@ -89,7 +95,10 @@ class Value:
 
 @dataclass(eq=False)
 class LinearMap:
-    """An affine map `sum over k of W_k argument_k + b`, whose result has `parts` parts of `size` channels."""
+    """An affine map `sum over k of W_k argument_k + b`, whose result has `parts` parts of `size` channels.
+
+    With several heads a weight is block-diagonal: channels fall in as many groups, each of which sees only itself.
+    """
 
     name: str
     arguments: tuple[Value, ...]
@@ -97,6 +106,7 @@ class LinearMap:
     size: str
     parts: int
     bias: bool
+    heads: tuple[int, ...]  # one for each argument
 
 
 @dataclass
@@ -108,6 +118,7 @@ class Trace:
     vectors: dict[str, Value] = field(default_factory=dict)
     """Parameters with one number a channel, by name."""
     masks: dict[str, Value] = field(default_factory=dict)
+    noise: dict[str, Value] = field(default_factory=dict)
     parameters: list[tuple[str, tuple[int, ...]]] = field(default_factory=list)
     """(name, shape) in the order in which the equations mention them."""
     _interned: dict[tuple, Value] = field(default_factory=dict)
@@ -154,13 +165,17 @@ class Trace:
         simpler = _simplified(name, values)
         return self.value("operation", name, arguments=tuple(values), size=size) if simpler is None else simpler
 
+    def width(self, size: str | None) -> int:
+        """Return the number of channels of a size."""
+        return 1 if size == ROW else self.sizes[size or ""]
+
     def _common_size(self, name: str, values: list[Value]) -> str | None:
-        sized = [value for value in values if value.size is not None]
+        sized = [value for value in values if value.size not in (None, ROW)]
         widths = {self.sizes[value.size] for value in sized if value.size is not None}
         if len(widths) > 1:
             shown = ", ".join(f"{value.name} ({value.size}: {self.sizes[value.size or '']})" for value in sized)
             raise ValueError(f"equations: got {name} of {shown}; expects as many channels on both sides")
-        sizes = [value.size for value in sized]
+        sizes = [value.size for value in sized] or [ROW for value in values if value.size == ROW]
         return next((size for size in sizes if size != "input"), sizes[0] if sizes else None)
 
 
@@ -183,7 +198,7 @@ def _simplified(name: str, values: list[Value]) -> Value | None:
                 return other
             if value.kind == "operation" and value.name == "negate":
                 return other - value.arguments[0]
-    if name == "subtract" and values[1].is_number(0.0):
+    if (name == "subtract" and values[1].is_number(0.0)) or (name == "divide" and values[1].is_number(1.0)):
         return values[0]
     if name == "negate" and values[0].kind == "operation" and values[0].name == "negate":
         return values[0].arguments[0]
@@ -219,7 +234,14 @@ def _check_name(name: Any, function: str) -> None:
         raise TypeError(f"{function}: got {name!r} as the name; expects an identifier, such as 'gate'")
 
 
-def linear(name: str, *arguments: Value, size: str = "hidden", parts: int = 1, bias: bool = True) -> Any:
+def linear(
+    name: str,
+    *arguments: Value,
+    size: str = "hidden",
+    parts: int = 1,
+    bias: bool = True,
+    heads: int | tuple[int, ...] = 1,
+) -> Any:
     """Return the affine map `W_1 a_1 + W_2 a_2 + ... + b` of its arguments, inside a cell's equations.
 
     Parameters
@@ -234,6 +256,10 @@ def linear(name: str, *arguments: Value, size: str = "hidden", parts: int = 1, b
         How many such outputs to compute at once, up to 8; their rows lie one block after the other in the weights.
     bias : bool
         Whether there is a `b`.
+    heads : int or tuple of int
+        For more than 1, the weights are block-diagonal: the channels of an argument, and those of each part, are cut
+        into so many groups of equal size, and those of a group depend on the argument's of the same group alone. The
+        weight then has shape `(heads, parts * size / heads, width / heads)`. A tuple has a number for each argument.
 
     Returns
     -------
@@ -244,7 +270,8 @@ def linear(name: str, *arguments: Value, size: str = "hidden", parts: int = 1, b
     TypeError
         If the name is no identifier, or an argument no symbol.
     ValueError
-        If the name was used before, an argument comes twice, or there is no such size or number of parts.
+        If the name was used before, an argument comes twice, there is no such size or number of parts, or the heads
+        do not divide the channels.
     """
     _check_name(name, "linear")
     if not arguments:
@@ -258,6 +285,10 @@ def linear(name: str, *arguments: Value, size: str = "hidden", parts: int = 1, b
         raise ValueError(f"linear({name!r}): got parts={parts!r}; expects a whole number from 1 to {MOST_PARTS}")
     if len(set(arguments)) < len(arguments):
         raise ValueError(f"linear({name!r}): got the same argument twice; expects each once")
+    every = (heads,) * len(arguments) if isinstance(heads, int) else tuple(heads)
+    if len(every) != len(arguments) or not all(isinstance(number, int) and number >= 1 for number in every):
+        expects = "a whole number >= 1, or one for each argument"
+        raise ValueError(f"linear({name!r}): got heads={heads!r}; expects {expects}")
     suffixes: list[str] = []
     shape = parts * trace.sizes[size]
     for k, argument in enumerate(arguments):
@@ -265,16 +296,30 @@ def linear(name: str, *arguments: Value, size: str = "hidden", parts: int = 1, b
         while suffix in suffixes:
             suffix = f"{suffix}{k}"
         suffixes.append(suffix)
-        if argument.size is None:
-            raise TypeError(f"linear({name!r}): got a number; expects a symbol with channels")
+        _check_channels(argument, f"linear({name!r})")
         width = trace.sizes[argument.size]
-        trace.add_parameter(f"linear({name!r})", f"{name}_weight_{suffixes[-1]}", (shape, width))
+        trace.add_parameter(
+            f"linear({name!r})",
+            f"{name}_weight_{suffixes[-1]}",
+            _weight_shape(name, shape, width, every[k], trace.sizes[size]),
+        )
         if k == 0 and bias:
             trace.add_parameter(f"linear({name!r})", f"{name}_bias", (shape,))
-    wrapped = tuple(trace.operation("copy", a) if a.kind in ("linear", "vector") else a for a in arguments)
-    trace.maps[name] = LinearMap(name, wrapped, tuple(suffixes), size, parts, bias)
+    wrapped = tuple(
+        trace.operation("copy", a) if a.kind not in ("operation", "input", "state") else a for a in arguments
+    )
+    trace.maps[name] = LinearMap(name, wrapped, tuple(suffixes), size, parts, bias, every)
     values = tuple(trace.value("linear", name, arguments=wrapped, size=size, part=part) for part in range(parts))
     return values[0] if parts == 1 else values
+
+
+def _weight_shape(name: str, rows: int, width: int, heads: int, size: int) -> tuple[int, ...]:
+    if heads == 1:
+        return rows, width
+    if size % heads or width % heads:
+        got = f"{heads} heads for {width} channels of an argument and {size} of the result"
+        raise ValueError(f"linear({name!r}): got {got}; expects a number that divides both")
+    return heads, rows // heads, width // heads
 
 
 def _suffix(argument: Value, position: int) -> str:
@@ -297,8 +342,7 @@ def peephole(name: str, value: Value) -> Value:
     """
     _check_name(name, "peephole")
     trace = _check(value, f"peephole({name!r})").trace
-    if value.size is None:
-        raise TypeError(f"peephole({name!r}): got a number; expects a symbol with channels")
+    _check_channels(value, f"peephole({name!r})")
     return _vector(trace, f"peephole({name!r})", f"{name}_peephole", value.size) * value
 
 
@@ -336,13 +380,19 @@ def parameter(name: str, size: str = "hidden") -> Value:
     >>> Leaky(4, 6).leak.shape
     (6,)
     """
-    _check_name(name, "parameter")
+    trace = _recorded("parameter", name, size)
+    return _vector(trace, f"parameter({name!r})", name, size)
+
+
+def _recorded(function: str, name: Any, size: str) -> Trace:
+    """Return the trace of the equations that run now, for a function that is given no symbol."""
+    _check_name(name, function)
     trace = _recording.get()
     if trace is None:
-        raise RuntimeError(f"parameter({name!r}): got a call from elsewhere; expects one in a cell's equations")
+        raise RuntimeError(f"{function}({name!r}): got a call from elsewhere; expects one in a cell's equations")
     if size not in trace.sizes:
-        raise ValueError(f"parameter({name!r}): got the size {size!r}; expects one of {sorted(trace.sizes)}")
-    return _vector(trace, f"parameter({name!r})", name, size)
+        raise ValueError(f"{function}({name!r}): got the size {size!r}; expects one of {sorted(trace.sizes)}")
+    return trace
 
 
 def _vector(trace: Trace, function: str, name: str, size: str) -> Value:
@@ -373,10 +423,100 @@ def dropout(name: str, value: Value) -> Value:
     trace = _check(value, f"dropout({name!r})").trace
     if name in trace.masks:
         raise ValueError(f"dropout({name!r}): got a name used before; expects a name of its own for every dropout")
-    if value.size is None:
-        raise TypeError(f"dropout({name!r}): got a number; expects a symbol with channels")
+    _check_channels(value, f"dropout({name!r})")
     trace.masks[name] = trace.value("mask", name, size=value.size)
     return value * trace.masks[name]
+
+
+def bernoulli(name: str, rate: float, size: str = "hidden") -> Value:
+    """Return noise: 1 with probability `rate`, else 0, drawn anew for every step, row and channel.
+
+    In evaluate mode it is its mean, `rate`. It comes from the cell's `rng`, step by step. It is for use inside a cell's
+    equations.
+
+    Parameters
+    ----------
+    name : str
+        What the noise is called.
+    rate : float
+        Probability of 1.
+    size : str
+        Name of its number of channels ("hidden", or another of the cell's sizes).
+
+    Raises
+    ------
+    TypeError
+        If the name is no identifier.
+    ValueError
+        If there is noise of this name, the rate is no probability, or there is no such size.
+    RuntimeError
+        If no cell's equations are running.
+
+    Examples
+    --------
+    A state whose channels stand still now and then:
+
+    >>> import numpy as np, numrnn as nr
+    >>> from numrnn.equations import bernoulli, linear, tanh
+    >>> class Halting(nr.Cell):
+    ...     def equations(self, x, h):
+    ...         halt = bernoulli("halt", 0.5)
+    ...         return halt * h + (1 - halt) * tanh(linear("hidden", x, h))
+    >>> float((Halting(4, 100, rng=0)(np.ones((3, 4), "float32")) == 0).mean().round(1))
+    0.5
+    """
+    trace = _recorded("bernoulli", name, size)
+    if name in trace.noise:
+        raise ValueError(f"bernoulli({name!r}): got a name used before; expects a name of its own for all noise")
+    if isinstance(rate, bool) or not isinstance(rate, int | float) or not 0 <= rate <= 1:
+        raise ValueError(f"bernoulli({name!r}): got the rate {rate!r}; expects a probability, 0 <= rate <= 1")
+    trace.noise[name] = trace.value("noise", name, size=size, number=float(rate))
+    return trace.noise[name]
+
+
+def total(value: Value) -> Value:
+    """Return the sum of all channels of `value`, one number a row, inside a cell's equations.
+
+    With something that has channels it combines like a number. The sum has an order of its own, which does not depend
+    on batch, threads or processor.
+
+    Raises
+    ------
+    TypeError
+        If `value` is no symbol with channels.
+    """
+    _check_channels(_check(value, "total"), "total")
+    argument = value if value.kind == "operation" else value.trace.operation("copy", value)
+    return value.trace.value("total", "total", arguments=(argument,), size=ROW)
+
+
+def mean(value: Value) -> Value:
+    """Return the mean of all channels of `value`, one number a row, inside a cell's equations; see `total`.
+
+    Raises
+    ------
+    TypeError
+        If `value` is no symbol with channels.
+
+    Examples
+    --------
+    >>> import numrnn as nr
+    >>> from numrnn.equations import linear, mean, sqrt, tanh
+    >>> class Normalized(nr.Cell):
+    ...     def equations(self, x, h):
+    ...         a = linear("hidden", x, h)
+    ...         a = a - mean(a)
+    ...         return tanh(a / sqrt(mean(a * a) + 1e-5))
+    >>> nr.testing.check_gradients(Normalized(4, 6))
+    """
+    sum_ = total(value)
+    return sum_ * (1.0 / value.trace.sizes[value.size or ""])
+
+
+def _check_channels(value: Value, function: str) -> None:
+    if value.size is None or value.size == ROW:
+        what = "a number" if value.size is None else "one number a row"
+        raise TypeError(f"{function}: got {what}; expects a symbol with channels")
 
 
 def _element_function(name: str, formula: str, count: int = 1):
@@ -394,6 +534,8 @@ def _element_function(name: str, formula: str, count: int = 1):
 
 
 sigmoid = _element_function("sigmoid", "1 / (1 + exp(-a))")
+sin = _element_function("sin", "the sine of a")
+cos = _element_function("cos", "the cosine of a")
 tanh = _element_function("tanh", "the hyperbolic tangent of a")
 exp = _element_function("exp", "e ** a")
 log = _element_function("log", "the natural logarithm of a")
@@ -402,3 +544,4 @@ softplus = _element_function("softplus", "log(1 + exp(a))")
 relu = _element_function("relu", "max(a, 0)")
 maximum = _element_function("maximum", "the larger of a and b", count=2)
 minimum = _element_function("minimum", "the smaller of a and b", count=2)
+greater = _element_function("greater", "1 where a > b and 0 elsewhere, whose derivative is 0", count=2)

@@ -1,32 +1,23 @@
-"""Torch7's serialised files (`.t7`), binary and ASCII: a reader that trusts nothing in the file.
+"""Models, tensors and tables from Torch7's serialised files (`.t7`).
 
-A file is read in two layers. A `_Reader` turns its bytes into numbers, strings, arrays, tables and objects; an object
-is no more than the name of a class and a dict of fields. Then `_Making` turns the objects into numrnn's modules, with
-the makers at the end of this file. Nothing in a file is ever executed, and no size in it is believed before it was
-compared with the bytes that are left.
+`torch7_format` turns a file into plain values; here its objects become numrnn's modules and criterions. A maker for
+each of the original's classes, in the table at the end, asks for the fields that say what the object computes. The
+rest, such as buffers and the clones for single steps, is left alone.
 """
 
 from __future__ import annotations
 
-import inspect
-import math
 import os
-import re
-import struct
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from numrnn.errors import complaint, describe
+from numrnn.interop.torch7_format import MOST_DIMENSIONS, Reader, Table, TorchObject, reader_of, shown
 
-DEEPEST = 200
-"""How many values may lie one inside the other."""
-MOST_DIMENSIONS = 32
-MOST_REPEATED = 2**31
-"""Elements of a tensor that uses elements of its storage more than once."""
+MOST_MODULES = 100
+"""How many modules may lie one inside the other: methods of numrnn's modules call those of the modules inside."""
 MOST_COPIES = 64
 """How many times the file's own size its parameters may take, which happens only where modules share storages."""
 
@@ -75,397 +66,78 @@ def load_torch7(path: str | os.PathLike[str]) -> Any:
     ...     nr.interop.load_torch7(path)
     {'size': 6, 'flags': [True, False]}
     """
-    name, data = os.fspath(path), Path(path).read_bytes()
-    is_ascii = data[:1].isdigit()  # a binary file begins with the number 0 to 8 in four bytes
-    reader = (_AsciiReader if is_ascii else _BinaryReader)(name, data)
+    reader = reader_of(os.fspath(path), Path(path).read_bytes())
     try:
-        return _Making(reader, reader.read_file()).result()
+        return _Making(reader).value_of(reader.read_file())
     except RecursionError as error:  # only where little of Python's stack is left
-        raise reader.refuse("values too deep inside others", reader.position, "fewer levels") from error
+        raise reader.refuse("modules too deep inside others", reader.position, "fewer levels") from error
 
 
-# ---- from bytes to plain objects ---------------------------------------------------------------------------------
-
-_NIL, _NUMBER, _STRING, _TABLE, _TORCH, _BOOLEAN = range(6)
-_FUNCTIONS = (6, 7, 8)
-_ELEMENTS = {
-    "Byte": "u1",
-    "Char": "i1",
-    "Short": "i2",
-    "Int": "i4",
-    "Long": "i8",
-    "Half": "f2",
-    "Float": "f4",
-    "Double": "f8",
-}
-_ARRAY_CLASS = re.compile(r"torch\.(?:Cuda)?(\w*)(Tensor|Storage)")
-_PENDING = object()  # what an index refers to while its value is not complete
-
-
-@dataclass(eq=False)
-class _Object:
-    """An object of one of the original's classes, where it stands in the file."""
-
-    class_name: str
-    position: int
-    fields: dict[Any, Any] = field(default_factory=dict)
-
-
-class _Reader:
-    """What both formats have in common: values, made of whole numbers, numbers and bytes."""
-
-    smallest: int
-    """The fewest bytes that a value takes."""
-
-    def __init__(self, name: str, data: bytes) -> None:
-        self.name, self.data, self.position = name, data, 0
-        self._known: dict[int, tuple[int, Any]] = {}  # by index: the type, and the value
-
-    # ---- what a format is --------------------------------------------------------------------------------------
-
-    def place(self, position: int) -> str:
-        """Return the words for a place in the file."""
-        raise NotImplementedError
-
-    def whole(self, bits: int = 32) -> int:
-        """Read a signed whole number."""
-        raise NotImplementedError
-
-    def number(self) -> float:
-        """Read a number."""
-        raise NotImplementedError
-
-    def raw(self, size: int) -> bytes:
-        """Read bytes."""
-        raise NotImplementedError
-
-    def elements(self, kind: str, size: int) -> np.ndarray:
-        """Read the elements of a storage."""
-        raise NotImplementedError
-
-    def skip_padding(self) -> None:
-        """Skip what may follow the last value."""
-
-    # ---- values --------------------------------------------------------------------------------------------------
-
-    def refuse(self, got: str, position: int, expects: str, hint: str = "") -> ValueError:
-        """Return the error for something at a place of the file."""
-        return ValueError(complaint(f"load_torch7({self.name!r})", f"{got} at {self.place(position)}", expects, hint))
-
-    def left(self) -> int:
-        """Return the number of bytes that are left."""
-        return len(self.data) - self.position
-
-    def size(self, what: str, bits: int = 32, bytes_each: int = 1) -> int:
-        """Read how many there are of something, which the bytes that are left must be able to hold."""
-        position = self.position
-        size = self.whole(bits)
-        if not 0 <= size * bytes_each <= self.left():
-            raise self.refuse(f"{what} of size {size}", position, f"what fits into the {self.left()} bytes left")
-        return size
-
-    def read_file(self) -> Any:
-        """Return the one value of the file."""
-        if not self.data:
-            raise self.refuse("an empty file", 0, "a file written by torch.save")
-        value = self.read(0)
-        self.skip_padding()
-        if self.left():
-            raise self.refuse(f"{self.left()} more bytes after the value", self.position, "the end of the file")
-        return value
-
-    def read(self, depth: int) -> Any:
-        """Read a value that lies inside `depth` others."""
-        position = self.position
-        kind = self.whole()
-        if depth > DEEPEST:
-            raise self.refuse(f"a value inside {depth} others", position, f"at most {DEEPEST}, one inside the other")
-        if kind == _NIL:
-            return None
-        if kind == _NUMBER:
-            number = self.number()
-            is_minus_zero = number == 0 and math.copysign(1, number) < 0
-            return int(number) if abs(number) < 2**53 and number.is_integer() and not is_minus_zero else number
-        if kind == _STRING:
-            return self.text("a string")
-        if kind == _BOOLEAN:
-            flag = self.whole()
-            if flag not in (0, 1):
-                raise self.refuse(f"the boolean {flag}", position, "0 or 1")
-            return bool(flag)
-        if kind in (_TABLE, _TORCH):
-            return self._reference(kind, depth, position)
-        if kind in _FUNCTIONS:
-            raise self.refuse("a function", position, "data only: functions are never loaded")
-        raise self.refuse(f"a value of the unknown type {kind}", position, "a type from 0 to 5")
-
-    def text(self, what: str) -> str:
-        """Read a string."""
-        return self.raw(self.size(what)).decode("utf-8", "surrogateescape")
-
-    def _reference(self, kind: int, depth: int, position: int) -> Any:
-        """Read a table or an object; or the index of one that came before."""
-        index = self.whole()
-        if index not in self._known:
-            self._known[index] = kind, _PENDING
-            value = self._table(index, depth) if kind == _TABLE else self._torch(index, depth, position)
-            self._known[index] = kind, value
-            return value
-        known_kind, value = self._known[index]
-        if known_kind != kind or value is _PENDING:
-            expects = "a reference to a table or an object of that type, which came before"
-            raise self.refuse(f"a reference to value {index}", position, expects)
-        return value
-
-    def _table(self, index: int, depth: int) -> dict[Any, Any]:
-        table: dict[Any, Any] = {}
-        self._known[index] = _TABLE, table  # it may contain itself
-        for _ in range(self.size("a table", bytes_each=2 * self.smallest)):
-            position = self.position
-            key = self.read(depth + 1)
-            if not isinstance(key, str | bool | int | float) or key != key or key in table:
-                expects = "strings, numbers or booleans as keys, each once"
-                raise self.refuse(f"{_shown(key)} as a key of a table", position, expects)
-            value = self.read(depth + 1)
-            if value is not None:
-                table[key] = value
-        return table
-
-    def _torch(self, index: int, depth: int, position: int) -> Any:
-        version = self.text("the version of a class")
-        # the oldest files have no version before the name
-        class_name = self.text("the name of a class") if re.fullmatch(r"V \d{1,9}", version) else version
-        match = _ARRAY_CLASS.fullmatch(class_name)
-        kind = match and _ELEMENTS.get(match[1] or "Float" * ("Cuda" in class_name))
-        if match and kind:
-            return self._storage(kind) if match[2] == "Storage" else self._tensor(class_name, kind, depth, position)
-        if not re.fullmatch(r"(nn|nngraph|graph)\.\w{1,200}", class_name, re.ASCII):
-            got = f"an object of class {class_name[:200]!r}"
-            raise self.refuse(got, position, "tensors, storages and nn.* objects")
-        made = _Object(class_name, position)
-        self._known[index] = _TORCH, made  # it may contain itself
-        position = self.position
-        fields = self.read(depth + 1)
-        if not isinstance(fields, dict):
-            raise self.refuse(f"{_shown(fields)} as the fields of a {class_name}", position, "a table")
-        made.fields = fields
-        return made
-
-    def _storage(self, kind: str) -> np.ndarray:
-        return self.elements(kind, self.size("a storage", 64, np.dtype(kind).itemsize if self.smallest > 1 else 1))
-
-    def _tensor(self, class_name: str, kind: str, depth: int, position: int) -> np.ndarray:
-        dimensions = self.whole()
-        if not 0 <= dimensions <= MOST_DIMENSIONS:
-            raise self.refuse(f"a tensor of {dimensions} dimensions", position, f"0 to {MOST_DIMENSIONS} of them")
-        shape = [self.whole(64) for _ in range(dimensions)]
-        strides = [self.whole(64) for _ in range(dimensions)]
-        first = self.whole(64) - 1  # counted from 1
-        at_storage = self.position
-        storage = self.read(depth + 1)
-        if storage is None:
-            storage = np.zeros(0, kind)
-        if not isinstance(storage, np.ndarray) or storage.ndim != 1 or storage.dtype != kind:
-            raise self.refuse(f"{_shown(storage)} in a {class_name}", at_storage, f"a storage of {np.dtype(kind)}")
-        if not shape:
-            return np.zeros(0, kind)
-        last = first + sum((size - 1) * stride for size, stride in zip(shape, strides, strict=True))
-        is_inside = min(shape) >= 1 and min(strides) >= 0 and 0 <= first <= last < storage.size
-        if not is_inside or math.prod(shape) > max(storage.size, MOST_REPEATED):
-            got = f"a tensor of sizes {shape} and strides {strides} from element {first + 1}"
-            raise self.refuse(got, position, f"one inside its storage of {storage.size} elements")
-        # a dimension of size 1 may have any stride, even one that NumPy could not hold
-        steps = [min(stride, storage.size) * storage.itemsize for stride in strides]
-        view = np.ndarray(tuple(shape), storage.dtype, storage, first * storage.itemsize, tuple(steps))
-        view.flags.writeable = not _repeats(shape, strides)
-        return view
-
-
-def _shown(value: Any) -> str:
-    """Return a short description of a plain value."""
-    if isinstance(value, _Object):
-        return value.class_name
-    return f"table of {len(value)}" if isinstance(value, dict) else describe(value)[:100]
-
-
-def _repeats(shape: list[int], strides: list[int]) -> bool:
-    """Whether two elements of a tensor may be one element of its storage."""
-    reach = 0
-    for stride, size in sorted((stride, size) for stride, size in zip(strides, shape, strict=True) if size > 1):
-        if stride <= reach:
-            return True
-        reach += stride * (size - 1)
-    return False
-
-
-class _BinaryReader(_Reader):
-    """The binary format: little-endian, whole numbers of 32 or 64 bits, numbers of 64."""
-
-    smallest = 4
-
-    def place(self, position: int) -> str:
-        return f"byte {position}"
-
-    def raw(self, size: int) -> bytes:
-        if size > self.left():
-            raise self.refuse("the end of the file", len(self.data), f"{size} bytes from byte {self.position}")
-        self.position += size
-        return self.data[self.position - size : self.position]
-
-    def whole(self, bits: int = 32) -> int:
-        return int.from_bytes(self.raw(bits // 8), "little", signed=True)
-
-    def number(self) -> float:
-        return struct.unpack("<d", self.raw(8))[0]
-
-    def elements(self, kind: str, size: int) -> np.ndarray:
-        return np.frombuffer(self.raw(size * np.dtype(kind).itemsize), f"<{kind}").astype(kind)
-
-
-_SPACE = re.compile(rb"[ \t\n\v\f\r]*")
-_WHOLE = re.compile(rb"[+-]?\d{1,19}(?=[ \t\n\v\f\r])")  # a number that ends with the file may be cut off
-_NUMBER_TEXT = re.compile(rb"[-+.\deinfa]{1,400}(?=[ \t\n\v\f\r])", re.IGNORECASE)
-_ROW = re.compile(rb"[-+.\deinfa ]*", re.IGNORECASE)
-
-
-class _AsciiReader(_Reader):
-    """The ASCII format: numbers in decimal, and one newline after each number, row of numbers or string."""
-
-    smallest = 1
-
-    def place(self, position: int) -> str:
-        """Return the line."""
-        return "line {}".format(self.data.count(b"\n", 0, position) + 1)
-
-    def skip_padding(self) -> None:
-        """Skip spaces and newlines."""
-        self.position = _SPACE.match(self.data, self.position).end()
-
-    def _skip_newline(self) -> None:
-        if self.data[self.position : self.position + 1] == b"\n":
-            self.position += 1
-
-    def _word(self, pattern: re.Pattern[bytes], expects: str) -> bytes:
-        self.skip_padding()
-        match = pattern.match(self.data, self.position)
-        if match is None:
-            got = repr(self.data[self.position : self.position + 20]) if self.left() else "the end of the file"
-            raise self.refuse(got, self.position, expects)
-        self.position = match.end()
-        self._skip_newline()
-        return match[0]
-
-    def raw(self, size: int) -> bytes:
-        """Read bytes, and the newline after them."""
-        if size > self.left():
-            raise self.refuse("the end of the file", len(self.data), f"{size} bytes from {self.place(self.position)}")
-        start = self.position
-        self.position += size
-        if size:
-            self._skip_newline()
-        return self.data[start : start + size]
-
-    def whole(self, bits: int = 32) -> int:
-        """Read a whole number in decimal."""
-        position = self.position
-        value = int(self._word(_WHOLE, "a whole number"))
-        if not -(2 ** (bits - 1)) <= value < 2 ** (bits - 1):
-            raise self.refuse(f"{value}", position, f"a whole number of {bits} bits")
-        return value
-
-    def number(self) -> float:
-        """Read a number in decimal, "inf" or "nan"."""
-        position = self.position
-        text = self._word(_NUMBER_TEXT, "a number")
-        try:
-            return float(text)
-        except ValueError:
-            raise self.refuse(repr(text), position, "a number") from None
-
-    def elements(self, kind: str, size: int) -> np.ndarray:
-        """Read the row of a storage; bytes are not written in decimal, but as they are."""
-        position, dtype = self.position, np.dtype(kind)
-        if dtype.itemsize == 1:
-            return np.frombuffer(self.raw(size), dtype).copy()
-        row = self.data[position : max(self.data.find(b"\n", position), position)] if size else b""
-        words = row.split() if _ROW.fullmatch(row) else []
-        try:
-            numbers = [(float if dtype.kind == "f" else int)(word) for word in words if len(word) <= 40]
-        except ValueError:
-            numbers = []
-        if len(numbers) != size:
-            got = f"{row[:40]!r}, a row of {len(words)},"
-            raise self.refuse(got, position, f"a row of the {size} numbers of a storage")
-        if dtype.kind == "i" and not all(np.iinfo(dtype).min <= n <= np.iinfo(dtype).max for n in numbers):
-            raise self.refuse("a number out of range", position, f"numbers of {dtype}")
-        self.position += len(row)
-        if size:
-            self._skip_newline()
-        with np.errstate(over="ignore"):
-            return np.array(numbers, np.float64 if dtype.kind == "f" else dtype).astype(dtype)
-
-
-# ---- from plain objects to modules -------------------------------------------------------------------------------
+_PENDING = object()  # what an object stands for while it is being made
 
 
 class _Making:
-    """Makes what a file holds, each object once."""
+    """Makes what a file holds, each object and each table once."""
 
-    def __init__(self, reader: _Reader, value: Any) -> None:
-        self._reader, self._value = reader, value
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
         self._made: dict[int, Any] = {}  # by the id of the plain value
         self._modes: list[tuple[Any, bool]] = []  # modules, and whether they are in training mode; parts come first
         self._budget = MOST_COPIES * len(reader.data)
 
-    def result(self) -> Any:
-        """Return the file's value."""
-        made = self.make(self._value, _Object("", 0), 0)
+    def value_of(self, plain: Any) -> Any:
+        """Return what the file's value stands for. Tables may be nested deeply: those to be filled are in a list."""
+        empty: list[Table] = []
+
+        def stands_for(value: Any) -> Any:
+            if isinstance(value, TorchObject):
+                return self.module(value)
+            if isinstance(value, Table):
+                if id(value) not in self._made:
+                    self._made[id(value)] = [None] * len(value) if value.is_list() else {}
+                    empty.append(value)
+                return self._made[id(value)]
+            return value
+
+        result = stands_for(plain)
+        while empty:
+            table = empty.pop()
+            made, first = self._made[id(table)], 1 if table.is_list() else None
+            for key, value in table.items():
+                if isinstance(key, Table | TorchObject):
+                    raise self._reader.refuse(f"a {shown(key)} as a key", 0, "strings, numbers or booleans as keys")
+                made[key if first is None else key - first] = stands_for(value)
         for module, is_training in reversed(self._modes):
             module.training() if is_training else module.evaluate()
-        return made
+        return result
 
-    def make(self, value: Any, owner: _Object, depth: int) -> Any:
-        """Return what a plain value stands for."""
-        if not isinstance(value, _Object | dict):
-            return value
-        if depth > DEEPEST:
-            raise self.refuse(owner, f"a value inside {depth} others", f"at most {DEEPEST}, one inside the other")
+    def module(self, value: TorchObject, depth: int = 0) -> Any:
+        """Return the module or criterion that an object stands for."""
         made = self._made.get(id(value))
         if made is _PENDING:
-            raise self.refuse(owner, f"a {value.class_name} inside itself", "modules made of others")
+            raise self.refuse(value, f"a {value.class_name} inside itself", "modules made of others")
         if made is None:
-            if isinstance(value, dict):
-                return self._table(value, owner, depth)
+            if depth > MOST_MODULES:
+                expects = f"at most {MOST_MODULES}, one inside the other"
+                raise self.refuse(value, f"a module inside {depth} others", expects)
+            maker = _MAKERS.get(value.class_name.removeprefix("nn."))
+            if maker is None:
+                got = f"an object of class {value.class_name!r}"
+                raise self.refuse(value, got, "a class that numrnn has, too")
             self._made[id(value)] = _PENDING
-            self._made[id(value)] = made = self._module(value, depth)
+            own = _Own(self, value, depth)
+            self._made[id(value)] = made = maker(own)
+            if isinstance(value.fields.get("train"), bool) and hasattr(made, "training"):
+                self._modes.append((made, value.fields["train"]))
+            if own.text("_remember", "neither") != "neither":
+                own.call(made, "remember", own.text("_remember", "neither"))
         return made
 
-    def _table(self, table: dict[Any, Any], owner: _Object, depth: int) -> Any:
-        if all(type(key) is int and 1 <= key <= len(table) for key in table):
-            made = self._made[id(table)] = [None] * len(table)
-            entries: Iterable[tuple[Any, Any]] = ((key - 1, value) for key, value in table.items())
-        else:
-            made = self._made[id(table)] = {}
-            entries = table.items()
-        for key, value in entries:
-            made[key] = self.make(value, owner, depth + 1)
-        return made
-
-    def _module(self, value: _Object, depth: int) -> Any:
-        own = _Own(self, value, depth)
-        own.class_of(own.name)
-        made = _MAKERS.get(own.name, _plain)(own)
-        if isinstance(value.fields.get("train"), bool) and hasattr(made, "training"):
-            self._modes.append((made, value.fields["train"]))
-        if own.text("_remember", "neither") != "neither":
-            own.call(made, "remember", own.text("_remember", "neither"))
-        return made
-
-    def refuse(self, value: _Object, got: str, expects: str, hint: str = "") -> ValueError:
+    def refuse(self, value: TorchObject, got: str, expects: str, hint: str = "") -> ValueError:
         """Return the error for something in an object."""
         return self._reader.refuse(got, value.position, expects, hint)
 
-    def spend(self, value: _Object, size: int) -> None:
+    def spend(self, value: TorchObject, size: int) -> None:
         """Note that parameters take memory, as much as a file of this size may."""
         self._budget -= size
         if self._budget < 0:
@@ -474,22 +146,28 @@ class _Making:
 
 
 class _Own:
-    """An object's own fields, as a maker asks for them; what nobody asks for (buffers, clones) is left alone."""
+    """An object's own fields, as a maker asks for them."""
 
-    def __init__(self, making: _Making, value: _Object, depth: int) -> None:
+    def __init__(self, making: _Making, value: TorchObject, depth: int) -> None:
         self._making, self._value, self._depth = making, value, depth
         self.name, self.fields = value.class_name.removeprefix("nn."), value.fields
+
+    def of(self, value: TorchObject) -> _Own:
+        """Return another object's fields."""
+        return _Own(self._making, value, self._depth)
 
     def refuse(self, got: str, expects: str, hint: str = "") -> ValueError:
         """Return the error for something in this object."""
         return self._making.refuse(self._value, f"{self._value.class_name} with {got},", expects, hint)
+
+    # ---- numbers and words -----------------------------------------------------------------------------------------
 
     def _field(self, name: str, default: Any, kinds: Any, expects: str) -> Any:
         value = self.fields.get(name, default)
         if value is None and default is None:
             return None
         if not isinstance(value, kinds) or (isinstance(value, bool) and kinds is not bool):
-            raise self.refuse(f"{name} = {_shown(value)}", expects)
+            raise self.refuse(f"{name} = {shown(value)}", expects)
         return value
 
     def number(self, name: str, default: float | None = None) -> Any:
@@ -508,6 +186,15 @@ class _Own:
         """Return a string."""
         return self._field(name, default, str, "a string")
 
+    def expect(self, name: str, default: Any, *expected: Any) -> None:
+        """Raise an error unless a field has one of the values that numrnn knows; it may be missing."""
+        value = self.fields.get(name, default)
+        if not any(type(value) is type(known) and value == known for known in (default, *expected)):
+            words = " or ".join(map(str, dict.fromkeys((default, *expected))))
+            raise self.refuse(f"{name} = {shown(value)}", f"{words}, as in numrnn")
+
+    # ---- positions and dimensions, which the file counts from 1 ----------------------------------------------------
+
     def index(self, name: str) -> int:
         """Return a position, which the file counts from 1 or from the end, as counted from 0."""
         return self.position(name, self.fields.get(name))
@@ -515,7 +202,7 @@ class _Own:
     def position(self, name: str, value: Any) -> int:
         """Return the position `value`, as counted from 0."""
         if isinstance(value, bool) or not isinstance(value, int) or not value:
-            raise self.refuse(f"{name} = {_shown(value)}", "a position from 1, or from the end")
+            raise self.refuse(f"{name} = {shown(value)}", "a position from 1, or from the end")
         return value if value < 0 else value - 1
 
     def axis(self, name: str = "dimension", sample: str = "nInputDims", more: int = 0) -> int:
@@ -531,130 +218,89 @@ class _Own:
             raise self.refuse(f"{name} = {axis + 1} of {dimensions}", "a dimension that there is")
         return axis - dimensions - more
 
+    # ---- arrays and tables -----------------------------------------------------------------------------------------
+
     def array(self, name: str, *dimensions: int) -> np.ndarray:
-        """Return an array that has one of these numbers of dimensions."""
+        """Return an array that has one of these numbers of dimensions, and a place of its own for each element."""
         value = self.fields.get(name)
         if not isinstance(value, np.ndarray) or value.ndim not in dimensions or not value.size:
             expects = f"a tensor of {' or '.join(map(str, dimensions))} dimension(s)"
-            raise self.refuse(f"{name} = {_shown(value)}", expects)
-        return self._distinct(name, value)
-
-    def _distinct(self, name: str, array: np.ndarray) -> np.ndarray:
-        """Return the array, which may not be larger than its storage."""
-        if not array.flags.writeable:
+            raise self.refuse(f"{name} = {shown(value)}", expects)
+        if not value.flags.writeable:
             raise self.refuse(f"{name} that repeats elements of its storage", "a place of its own for each element")
-        return array
-
-    def sizes(self, name: str) -> list[int]:
-        """Return the elements of a storage of sizes."""
-        value = self.fields.get(name)
-        is_storage = isinstance(value, np.ndarray) and value.ndim == 1 and value.dtype.kind == "i"
-        if not is_storage or value.size > MOST_DIMENSIONS:
-            raise self.refuse(f"{name} = {_shown(value)}", "a storage of sizes")
-        return value.tolist()
-
-    def part(self, name: str) -> Any:
-        """Return the module or criterion in a field."""
-        return self._made(self.object(name))
-
-    def _made(self, value: _Object) -> Any:
-        return self._making.make(value, self._value, self._depth + 3)  # the object, its fields, a table of modules
-
-    def with_fields_of(self, name: str) -> _Own:
-        """Return this object with the fields of the one in a field of it."""
-        fields = self.object(name).fields
-        return _Own(self._making, _Object(self._value.class_name, self._value.position, fields), self._depth)
-
-    def object(self, name: str) -> _Object:
-        """Return the object in a field as it is in the file."""
-        value = self.fields.get(name)
-        if not isinstance(value, _Object):
-            raise self.refuse(f"{name} = {_shown(value)}", "an object")
         return value
 
-    def part_of_recursor(self, name: str) -> Any:
-        """Return the module in a field, out of the Recursor if it is inside one."""
-        value = self.object(name)
-        inner = value.fields.get("recurrentModule") if value.class_name == "nn.Recursor" else value
-        return self._made(inner if isinstance(inner, _Object) else value)
+    def has_array(self, name: str) -> bool:
+        """Whether a field is an array of something."""
+        value = self.fields.get(name)
+        return isinstance(value, np.ndarray) and value.size > 0
 
-    def masked_step(self, name: str) -> tuple[_Object, list[tuple[str, int]]]:
-        """Return the object in a field without the masks around it, and the methods that put them there."""
-        value, masks = self.object(name), []
-        while method := {"nn.MaskZero": "mask_zero", "nn.TrimZero": "trim_zero"}.get(value.class_name):
-            dimensions, inner = value.fields.get("nInputDim"), self._objects(value)
-            if not isinstance(dimensions, int) or len(inner) != 1 or len(masks) >= 1:
-                raise self.refuse(f"{name} in a {value.class_name} of another kind", "one module, masked once")
-            masks.append((method, dimensions))
-            value = inner[0]
-        return value, masks
+    def items(self, name: str) -> list[Any]:
+        """Return the elements of a list, or of a storage."""
+        value = self.fields.get(name)
+        if isinstance(value, np.ndarray) and value.ndim == 1:
+            return value.tolist()
+        if not isinstance(value, Table) or not value.is_list():
+            raise self.refuse(f"{name} = {shown(value)}", "a list")
+        return [value[k + 1] for k in range(len(value))]
 
-    def given_rho(self) -> dict[str, int]:
-        """Return `rho` as an option, if there is one."""
-        return {} if self.whole("rho") is None else {"rho": self.whole("rho")}
+    def sizes(self, name: str) -> list[int]:
+        """Return the elements of a storage, or a table, of sizes."""
+        sizes = self.items(name)
+        if len(sizes) > MOST_DIMENSIONS or not all(type(size) is int for size in sizes):
+            raise self.refuse(f"{name} = {shown(self.fields[name])}", "whole numbers")
+        return sizes
 
-    def parts(self, name: str = "modules") -> list[Any]:
-        """Return the modules or criterions in a field."""
-        return [self._made(value) for value in self._objects(self._value, name)]
+    # ---- objects ---------------------------------------------------------------------------------------------------
 
-    def _objects(self, owner: _Object, name: str = "modules") -> list[_Object]:
-        table = owner.fields.get(name, {})
-        objects = [table.get(k + 1) for k in range(len(table))] if isinstance(table, dict) else [None]
-        if not all(isinstance(value, _Object) for value in objects):
-            raise self.refuse(f"{name} = {_shown(table)}", "a table of objects")
-        return objects
+    def object(self, name: str) -> TorchObject:
+        """Return the object in a field as it is in the file."""
+        return self._field(name, False, TorchObject, "an object")
 
-    def parameters(self, owner: _Object) -> list[np.ndarray]:
-        """Return the arrays that the original's `parameters()` would, of an object that is made of others."""
-        found: list[np.ndarray] = []
-        waiting, seen = [owner], set()
-        while waiting:
-            value = waiting.pop()
-            if id(value) in seen:
-                continue
-            seen.add(id(value))
-            if "modules" in value.fields:
-                waiting += self._objects(value)[::-1]
-                continue
-            for name in ("weight", "bias"):
-                array = value.fields.get(name)
-                if isinstance(array, np.ndarray) and array.size:
-                    found.append(self._distinct(name, array))
+    def objects(self, name: str = "modules") -> list[TorchObject]:
+        """Return the objects in a table."""
+        found = self.items(name) if name in self.fields else []
+        if not all(isinstance(value, TorchObject) for value in found):
+            raise self.refuse(f"{name} = {shown(self.fields[name])}", "a list of objects")
         return found
 
-    def expect_shapes(self, arrays: list[np.ndarray], shapes: list[tuple[int, ...]]) -> None:
-        """Raise an error unless the arrays have these shapes."""
-        if [array.shape for array in arrays] != shapes:
-            raise self.refuse(f"parameters of shapes {_listed(a.shape for a in arrays)}", f"shapes {_listed(shapes)}")
+    def inner(self, *names: str) -> TorchObject:
+        """Return what an object is wrapped around: in a field that has one of these names, or the first module."""
+        for name in names:
+            if self.fields.get(name) is not None:
+                return self.object(name)
+        modules = self.objects()
+        if not modules:
+            raise self.refuse("no module inside", "one")
+        return modules[0]
 
-    def class_of(self, name: str) -> Any:
-        """Return numrnn's class of this name."""
-        import numrnn
+    def part(self, value: TorchObject) -> Any:
+        """Return the module or criterion that an object stands for."""
+        return self._making.module(value, self._depth + 1)
 
-        made = getattr(numrnn, name, None)
-        is_known = inspect.isclass(made) and issubclass(made, numrnn.Module | numrnn.Criterion)
-        if not is_known or name in _ABSTRACT or not self._value.class_name.startswith("nn."):
-            got = f"an object of class {self._value.class_name!r}"
-            raise self._making.refuse(self._value, got, "a class that numrnn has, too")
-        return made
+    def parts(self) -> list[Any]:
+        """Return the modules inside."""
+        return [self._making.module(value, self._depth + 1) for value in self.objects()]
+
+    # ---- what is made ----------------------------------------------------------------------------------------------
 
     def make(self, name: str, *args: Any, parameters: Iterable[np.ndarray] = (), **options: Any) -> Any:
         """Return an object of numrnn's class of this name, with copies of these parameters, in order."""
-        made = self.class_of(name)
+        import numrnn
+
         arrays = list(parameters)
         dtype = self._dtype(arrays)
         self._making.spend(self._value, 2 * sum(array.nbytes for array in arrays))
         try:
-            module = made(*args, **options)
+            module = getattr(numrnn, name)(*args, **options)
         except (IndexError, OverflowError, RuntimeError, TypeError, ValueError) as error:
             raise self.refuse(f"arguments that numrnn refuses ({error})", f"what numrnn.{name} takes") from error
         if arrays:
             module.astype(dtype)
-        own = [] if _has_parts(args, options) or not hasattr(module, "parameters") else module.parameters()[0]
-        self.expect_shapes(arrays, [parameter.shape for parameter in own])
-        for parameter, array in zip(own, arrays, strict=True):
-            parameter[...] = array
-        if arrays:
+            own = module.parameters()[0]
+            self.expect_shapes(arrays, [parameter.shape for parameter in own])
+            for parameter, array in zip(own, arrays, strict=True):
+                parameter[...] = array
             module.parameters_changed()
         return module
 
@@ -663,6 +309,11 @@ class _Own:
         if len(dtypes) > 1 or not dtypes <= {np.dtype("f4"), np.dtype("f8")}:
             raise self.refuse(f"parameters of {_listed(sorted(map(str, dtypes)))}", "float32 or float64")
         return next(iter(dtypes), np.dtype("f4"))
+
+    def expect_shapes(self, arrays: list[np.ndarray], shapes: list[tuple[int, ...]]) -> None:
+        """Raise an error unless the arrays have these shapes."""
+        if [array.shape for array in arrays] != shapes:
+            raise self.refuse(f"parameters of shapes {_listed(a.shape for a in arrays)}", f"shapes {_listed(shapes)}")
 
     def call(self, module: Any, method: str, *args: Any) -> None:
         """Call a method that the module may lack."""
@@ -679,28 +330,9 @@ def _listed(items: Iterable[Any]) -> str:
     return ", ".join(words[:20]) + (", ..." if len(words) > 20 else "") or "none"
 
 
-def _has_parts(args: tuple[Any, ...], options: dict[str, Any]) -> bool:
-    """Whether an object is made of others, which have their parameters already."""
-    return any(hasattr(value, "parameters") for value in (*args, *options.values()))
-
-
-# ---- the classes -------------------------------------------------------------------------------------------------
+# ---- layers ------------------------------------------------------------------------------------------------------
 
 _Maker = Callable[[_Own], Any]
-
-_ABSTRACT = {"AbstractRecurrent", "AbstractSequencer", "Cell", "Container", "Criterion", "Graph", "Module"}
-_PASSIVE = {"train", "inplace", "gradInput", "output", "_type"}
-"""Fields that tell nothing about what a module computes."""
-
-
-def _plain(own: _Own) -> Any:
-    """Make an object without arguments or parameters: any class that has the same name in both libraries."""
-    for name, value in own.fields.items():
-        is_passive = not isinstance(name, str) or name in _PASSIVE or name.startswith(("_", "dpnn_"))
-        tells = isinstance(value, bool | int | float | str | _Object) or name in ("weight", "bias", "modules")
-        if tells and not is_passive:
-            raise own.refuse(f"{name!r}", "no such field", f"load_torch7 does not know how {own.name} uses it")
-    return own.make(own.name)
 
 
 def _with(_name: str = "", **arguments: str | tuple[str, Any]) -> _Maker:
@@ -719,8 +351,7 @@ def _with(_name: str = "", **arguments: str | tuple[str, Any]) -> _Maker:
     return make
 
 
-def _made_of_parts(own: _Own) -> Any:
-    return own.make(own.name, *own.parts())
+_plain = _with()
 
 
 def _linear(own: _Own) -> Any:
@@ -753,8 +384,7 @@ def _lookup_table(own: _Own) -> Any:
 
 def _add(own: _Own) -> Any:
     bias = own.array("bias", 1)
-    if own.flag("scalar"):
-        raise own.refuse("one bias for all features", "a bias for each")
+    own.expect("scalar", False)
     return own.make("Add", bias.size, parameters=[bias])
 
 
@@ -763,10 +393,6 @@ def _c_mul(own: _Own) -> Any:
     while weight.ndim > 1 and len(weight) == 1:
         weight = weight[0]
     return own.make("CMul", *weight.shape, parameters=[weight])
-
-
-def _mul(own: _Own) -> Any:
-    return own.make("Mul", parameters=[own.array("weight", 1)])
 
 
 def _prelu(own: _Own) -> Any:
@@ -788,6 +414,19 @@ def _batch_normalization(own: _Own) -> Any:
     return module
 
 
+def _layer_normalization(own: _Own) -> Any:
+    """Make what the original makes of layers: minus the mean, by the norm, times the root of the size; CMul and Add."""
+    layers = {value.class_name: own.of(value) for value in own.objects()}
+    if not layers.keys() >= {"nn.Normalize", "nn.MulConstant"}:
+        raise own.refuse(f"modules {_listed(layers)}", "those that the original makes it of")
+    size, eps = layers["nn.MulConstant"].number("constant_scalar"), layers["nn.Normalize"].number("eps", 1e-10)
+    parameters = []
+    if "nn.CMul" in layers and "nn.Add" in layers:
+        parameters = [layers["nn.CMul"].array("weight", 1), layers["nn.Add"].array("bias", 1)]
+    size = parameters[0].size if parameters else round(min(abs(size), 2**15) ** 2)
+    return own.make("LayerNormalization", size, eps=eps, affine=bool(parameters), parameters=parameters)
+
+
 def _dropout(own: _Own) -> Any:
     if not own.flag("v2", True) and own.number("p", 0.5):
         raise own.refuse("outputs that are scaled in evaluate mode", "a version 2, which scales them in training")
@@ -795,25 +434,38 @@ def _dropout(own: _Own) -> Any:
 
 
 def _relu(own: _Own) -> Any:
-    if own.number("threshold", 0) or own.number("val", 0):
-        raise own.refuse("a threshold other than 0", "none")
+    own.expect("threshold", 0)
+    own.expect("val", 0)
     return own.make("ReLU")
 
 
 def _soft_plus(own: _Own) -> Any:
-    if own.number("threshold", 20) != 20:
-        raise own.refuse(f"threshold = {own.number('threshold')}", "20")
+    own.expect("threshold", 20)
     return _with(beta=("beta", 1))(own)
 
 
 def _sqrt(own: _Own) -> Any:
-    if own.number("eps", 0):
-        raise own.refuse(f"eps = {own.number('eps')}", "0")
+    own.expect("eps", 0)
     return own.make("Sqrt")
 
 
-def _on_axis(own: _Own) -> Any:
-    return own.make(own.name, own.axis())
+def _nce_module(own: _Own) -> Any:
+    weight, unigrams = own.array("weight", 2), own.array("unigrams", 1)
+    z = own.array("Z", 1)[0] if own.has_array("Z") else own.number("Z", -1)
+    flags = {"batch_noise": own.flag("batchnoise"), "normalized": own.flag("normalized")}
+    options = {"Z": float(z), "log_softmax": own.flag("logsoftmax"), **flags}
+    sizes = weight.shape[1], weight.shape[0], own.whole("k", 0)
+    return own.make("NCEModule", *sizes, unigrams, parameters=[weight, own.array("bias", 1)], **options)
+
+
+def _reinforce(own: _Own) -> Any:
+    """Make a module that draws from distributions with a parameter that may be in the file."""
+    name = {"ReinforceNormal": "stdev", "ReinforceGamma": "scale"}[own.name]
+    value = np.array(own.array(name, 1, 2, 3)) if own.has_array(name) else own.number(name)
+    return own.make(own.name, value, own.flag("stochastic"))
+
+
+# ---- axes and shapes -----------------------------------------------------------------------------------------------
 
 
 def _reduction(own: _Own) -> Any:
@@ -825,26 +477,14 @@ def _reduction(own: _Own) -> Any:
     return own.make(own.name, own.axis(), **options)
 
 
-def _squeeze(own: _Own) -> Any:
-    return own.make("Squeeze", own.axis("dim", "numInputDims"))
-
-
-def _unsqueeze(own: _Own) -> Any:
-    return own.make("Unsqueeze", own.axis("pos", "numInputDims", more=1))
+def _arg_max(own: _Own) -> Any:
+    has_batch = own.whole("nInputDim", 9999) < 9999  # the original's word for inputs of any number of dimensions
+    return own.make("ArgMax", own.axis("dim", "nInputDim") if has_batch else own.index("dim"))
 
 
 def _padding(own: _Own) -> Any:
-    if own.whole("index", 1) != 1:
-        raise own.refuse(f"index = {own.whole('index')}", "padding at an end of the axis")
+    own.expect("index", 1)
     return own.make("Padding", own.axis("dim", "nInputDim"), own.whole("pad"), own.number("value", 0))
-
-
-def _select(own: _Own) -> Any:
-    return own.make("Select", own.axis(), own.index("index"))
-
-
-def _narrow(own: _Own) -> Any:
-    return own.make("Narrow", own.axis(), own.index("index"), own.whole("length", 1))
 
 
 def _reshape(own: _Own) -> Any:
@@ -859,80 +499,233 @@ def _reshape(own: _Own) -> Any:
 
 
 def _transpose(own: _Own) -> Any:
-    pairs = own.fields.get("permutations")
-    swaps = [pairs.get(k + 1) for k in range(len(pairs))] if isinstance(pairs, dict) else [None]
-    if not all(isinstance(swap, dict) and set(swap) == {1, 2} for swap in swaps):
-        raise own.refuse(f"permutations = {_shown(pairs)}", "a table of pairs")
+    swaps = own.items("permutations")
+    if not all(isinstance(swap, Table) and set(swap) == {1, 2} for swap in swaps):
+        raise own.refuse(f"permutations = {shown(own.fields['permutations'])}", "a table of pairs")
     axes = [[own.axis_of("permutations", swap[k], "numInputDims") for k in (1, 2)] for swap in swaps]
     return own.make("Transpose", *map(tuple, axes))
 
 
-def _join_table(own: _Own) -> Any:
-    return own.make("JoinTable", own.axis())
-
-
-def _select_table(own: _Own) -> Any:
-    return own.make("SelectTable", own.index("index"))
-
-
-def _narrow_table(own: _Own) -> Any:
-    return own.make("NarrowTable", own.index("offset"), own.whole("length", 1))
-
-
 def _mixture_table(own: _Own) -> Any:
-    if own.whole("dim", 2) != 2:
-        raise own.refuse(f"dim = {own.whole('dim')}", "2, features of a batch")
+    own.expect("dim", None, 1, 2)  # the features of a sample, or of a batch
     return own.make("MixtureTable")
 
 
-def _map_table(own: _Own) -> Any:
-    return own.make("MapTable", own.part("module"))
+# ---- containers and graphs -----------------------------------------------------------------------------------------
 
 
-def _concat(own: _Own) -> Any:
-    return own.make("Concat", own.axis(), *own.parts())
+def _made_of_parts(own: _Own) -> Any:
+    return own.make(own.name, *own.parts())
 
 
-# ---- recurrent modules and sequences -----------------------------------------------------------------------------
+def _module_inside(own: _Own) -> Any:
+    """Make what is inside an object that adds nothing here."""
+    return own.part(own.inner("module"))
 
 
-def _cell(own: _Own) -> Any:
-    """Make a cell from the parameters of the modules that its step is made of, in the order of `parameters()`."""
-    step, masks = own.masked_step("recurrentModule")
-    options: dict[str, Any] = own.given_rho()
-    if own.number("p", 0):
-        options |= {"p": own.number("p")} | ({"mono": True} if own.flag("mono") else {})
-    arrays = own.parameters(step)
-    if not arrays or arrays[0].ndim != 2:
-        raise own.refuse(f"parameters of shapes {_listed(a.shape for a in arrays)}", "a matrix first")
-    made = _CELLS[own.name](own, arrays, options)
-    for method, dimensions in masks:
-        own.call(made, method, dimensions)
-    _set_start_state(own, made)
+def _bottle(own: _Own) -> Any:
+    module = own.part(own.inner("module"))
+    if not module.row_wise:
+        raise own.refuse(f"a {type(module).__name__} inside", "a module that takes any number of leading dimensions")
+    return module
+
+
+def _graph(own: _Own) -> Any:
+    """Make a graph of nngraph.
+
+    A node is known by its data: a table with its module, if it has one, and with the data of the nodes that it reads.
+    """
+    from numrnn.graph import Input, Node
+
+    inputs = {id(data): Input() for data in _entries(own)}
+    values: dict[int, Node] = {}
+    for data in _sorted_nodes(own):
+        module, index = data.get("module"), data.get("selectindex")
+        given: Any = inputs.get(id(data)) or [values[id(source)] for source in _sources(own, data)]
+        if given == []:
+            raise own.refuse("a node that reads nothing", "the graph's input, or other nodes")
+        if isinstance(given, list) and len(given) == 1:
+            given = given[0]
+        if module is not None or "criterion" in data:
+            if not isinstance(module, TorchObject):
+                raise own.refuse(f"{shown(module)} as the module of a node", "a module")
+            values[id(data)] = Node(own.part(module), given).annotate(_name_of(data))
+        elif index is not None and id(data) not in inputs:
+            values[id(data)] = Node(own.make("SelectTable", own.position("selectindex", index)), given)
+        else:
+            values[id(data)] = Node(own.make("Identity"), given) if isinstance(given, list) else given
+    outputs = [values[id(data)] for data in _sources(own, _data_of(own, own.object("outnode")))]
+    return own.make("Graph", *(nodes[0] if len(nodes) == 1 else nodes for nodes in (list(inputs.values()), outputs)))
+
+
+def _data_of(own: _Own, node: Any) -> Table:
+    data = node.fields.get("data") if isinstance(node, TorchObject) else None
+    if not isinstance(data, Table):
+        raise own.refuse(f"{shown(node)} as a node", "a node of nngraph with its data")
+    return data
+
+
+def _name_of(data: Table) -> str:
+    annotations = data.get("annotations")
+    name = annotations.get("name") if isinstance(annotations, Table) else None
+    return name if isinstance(name, str) else ""
+
+
+def _in_order(own: _Own, table: Any) -> list[Any]:
+    """Return the values at 1, 2, ... of a table, which may have other keys, too."""
+    found: list[Any] = []
+    while isinstance(table, Table) and len(found) + 1 in table:
+        found.append(table[len(found) + 1])
+    return found
+
+
+def _sources(own: _Own, data: Table) -> list[Table]:
+    """Return the data of the nodes that a node reads, in order."""
+    sources = _in_order(own, data.get("mapindex"))
+    if not all(isinstance(source, Table) for source in sources):
+        raise own.refuse("a node that reads something else", "nodes that read nodes")
+    return sources
+
+
+def _entries(own: _Own) -> list[Table]:
+    """Return the data of the nodes where inputs enter, in order."""
+    start = own.object("innode")
+    if old := _sources(own, _data_of(own, start)):  # old files list them there
+        return old
+    if own.whole("nInputs", 1) == 1:
+        return [_data_of(own, start)]
+    split = _in_order(own, start.fields.get("children"))
+    nodes = _in_order(own, split[0].fields.get("children")) if split and isinstance(split[0], TorchObject) else []
+    by_index = {data.get("selectindex"): data for data in (_data_of(own, node) for node in nodes)}
+    if by_index.keys() != set(range(1, len(nodes) + 1)):
+        raise own.refuse("inputs that are not split", "a node for each of several inputs")
+    return [by_index[k + 1] for k in range(len(nodes))]
+
+
+def _sorted_nodes(own: _Own) -> list[Table]:
+    """Return the data of the nodes that the outputs depend on, each after those it reads."""
+    entries = {id(data) for data in _entries(own)}
+    begun, found = set(), dict[int, Table]()
+    waiting = [(data, False) for data in _sources(own, _data_of(own, own.object("outnode")))]
+    while waiting:
+        data, is_ready = waiting.pop()
+        if is_ready:
+            found[id(data)] = data
+        elif id(data) not in found:
+            if id(data) in begun:
+                raise own.refuse("a node that reads what it gives", "a graph without cycles")
+            begun.add(id(data))
+            waiting.append((data, True))
+            if id(data) not in entries:
+                waiting += [(source, False) for source in _sources(own, data)]
+    return list(found.values())
+
+
+# ---- recurrent modules ---------------------------------------------------------------------------------------------
+# The two packages differ in names: what is stepped is in `recurrentModule` or the first of `modules`, and the number of
+# remembered steps in `rho` or `seqlen`.
+
+
+def _rho(own: _Own) -> dict[str, int]:
+    """Return `rho` as an option, if there is one."""
+    value = own.whole("rho" if "rho" in own.fields else "seqlen")
+    return {} if value is None else {"rho": value}
+
+
+def _step(own: _Own) -> tuple[TorchObject, tuple[Any, ...]]:
+    """Return what is stepped, and the call that masks it: `maskZero` and `trimZero` put a module around it."""
+    step = own.inner("recurrentModule")
+    methods = {"nn.MaskZero": "mask_zero", "nn.TrimZero": "trim_zero"}
+    if step.class_name not in methods:
+        return step, ()
+    mask = own.of(step)
+    if mask.inner("module").class_name in methods:
+        raise own.refuse("a mask inside a mask", "one mask")
+    call = () if mask.flag("v2") else (methods[step.class_name], mask.whole("nInputDim", 1))
+    return mask.inner("module"), call
+
+
+def _finished(own: _Own, made: Any, mask: tuple[Any, ...]) -> Any:
+    """Return a recurrent module after it was given its mask and its start state."""
+    if mask:
+        own.call(made, *mask)
+    start = own.fields.get("startState")
+    if start is None:
+        given = [own.fields.get(name) for name in ("userPrevOutput", "userPrevCell")]
+    else:
+        given = _in_order(own, start) if isinstance(start, Table) else [start]
+    given = [None if isinstance(value, np.ndarray) and not value.size else value for value in given]
+    while given and given[-1] is None:
+        given.pop()
+    if not all(value is None or isinstance(value, np.ndarray) for value in given):
+        raise own.refuse("a start state that is no tensor", "tensors")
+    if given:
+        given += [None] * (len(getattr(made, "states", ())) - len(given))
+        own.call(made, "set_hidden_state", 0, [None if array is None else array.astype(made.dtype) for array in given])
     return made
 
 
-def _set_start_state(own: _Own, made: Any) -> None:
-    names = ("userPrevOutput",) if own.name == "GRU" else ("userPrevOutput", "userPrevCell")
-    arrays = [own.array(name, 1, 2) if name in own.fields else None for name in names]
-    if any(array is not None for array in arrays):
-        own.call(made, "set_hidden_state", 0, [None if a is None else a.astype(made.dtype) for a in arrays])
+def _cell(own: _Own) -> Any:
+    """Make a cell from the parameters of the layers that its step is made of."""
+    step, mask = _step(own)
+    options: dict[str, Any] = _rho(own)
+    if own.number("p", 0):
+        options |= {"p": own.number("p")} | ({"mono": True} if own.flag("mono") else {})
+    return _finished(own, _CELLS[own.name](own, step, options), mask)
+
+
+def _layers(own: _Own, step: TorchObject) -> list[_Own]:
+    """Return the layers with parameters in an object, in the order of the original's `parameters()`."""
+    found: list[_Own] = []
+    waiting, seen = [step], set()
+    while waiting:
+        value = waiting.pop()
+        if id(value) in seen:
+            continue
+        seen.add(id(value))
+        layer = own.of(value)
+        if value.class_name == "nn.gModule":
+            modules = [data.get("module") for data in _sorted_nodes(layer)]
+            waiting += [module for module in modules[::-1] if isinstance(module, TorchObject)]
+        elif "modules" in value.fields:
+            waiting += layer.objects()[::-1]
+        elif layer.has_array("weight") or layer.has_array("bias"):
+            found.append(layer)
+    return found
+
+
+def _parameters(layers: Iterable[_Own]) -> list[np.ndarray]:
+    """Return the weights and biases of layers."""
+    names = [(layer, name) for layer in layers for name in ("weight", "bias") if layer.has_array(name)]
+    return [layer.array(name, 1, 2) for layer, name in names]
+
+
+def _sizes_of(own: _Own, arrays: list[np.ndarray]) -> tuple[int, ...]:
+    """Return the shape of the first parameter, which is a matrix."""
+    if not arrays or arrays[0].ndim != 2:
+        raise own.refuse(f"parameters of shapes {_listed(a.shape for a in arrays)}", "a matrix first")
+    return arrays[0].shape
 
 
 def _gate(input_size: int, size: int, peephole: bool = False) -> list[tuple[int, ...]]:
     return [(size, input_size), (size,), (size, size)] + [(size,)] * peephole
 
 
-def _lstm(own: _Own, arrays: list[np.ndarray], options: dict[str, Any]) -> Any:
-    size, input_size = arrays[0].shape
+def _lstm(own: _Own, step: TorchObject, options: dict[str, Any]) -> Any:
+    arrays = _parameters(_layers(own, step))
+    size, input_size = _sizes_of(own, arrays)
     peepholes = own.flag("cell2gate", True)
     gate = _gate(input_size, size, peepholes)
     own.expect_shapes(arrays, gate + gate + _gate(input_size, size) + gate)
     return own.make("LSTM", input_size, size, cell2gate=peepholes, parameters=arrays, **options)
 
 
-def _fast_lstm(own: _Own, arrays: list[np.ndarray], options: dict[str, Any]) -> Any:
-    rows, input_size = arrays[0].shape
+def _fast_lstm(own: _Own, step: TorchObject, options: dict[str, Any]) -> Any:
+    layers = _layers(own, step)
+    if any(layer.name == "BatchNormalization" for layer in layers):
+        return _batch_normalized_lstm(own, step, options)
+    arrays = _parameters(sorted(layers, key=lambda layer: layer.name))  # those of the input first, also in a graph
+    rows, input_size = _sizes_of(own, arrays)
     if "p" in options:  # with dropout, each gate has maps of its own
         size, shapes = rows, [(rows, input_size), (rows,)] * 4 + [(rows, rows)] * 4
     else:
@@ -942,8 +735,33 @@ def _fast_lstm(own: _Own, arrays: list[np.ndarray], options: dict[str, Any]) -> 
     return own.make("FastLSTM", input_size, size, parameters=arrays, **options)
 
 
-def _gru(own: _Own, arrays: list[np.ndarray], options: dict[str, Any]) -> Any:
-    rows, input_size = arrays[0].shape
+def _batch_normalized_lstm(own: _Own, step: TorchObject, options: dict[str, Any]) -> Any:
+    """Make it from a graph, in which a normalisation is known by what it reads."""
+    graph, layers = own.of(step), dict[str, _Own]()
+    for data in _sorted_nodes(graph):
+        module, sources = data.get("module"), _sources(graph, data)
+        if isinstance(module, TorchObject) and sources:
+            source = sources[0].get("module") if module.class_name == "nn.BatchNormalization" else None
+            layers[f"{module.class_name} of {source.class_name}" if source else module.class_name] = own.of(module)
+    names = [f"nn.BatchNormalization of nn.{name}" for name in ("Linear", "LinearNoBias", "CAddTable")]
+    in_order = ["nn.Linear", names[0], "nn.LinearNoBias", names[1], "nn.Add", names[2]]
+    if not layers.keys() >= set(in_order) or "p" in options:
+        raise own.refuse(f"layers {_listed(layers)}", f"{_listed(in_order)}, without dropout")
+    arrays = _parameters(layers[name] for name in in_order)
+    rows, input_size = _sizes_of(own, arrays)
+    first = layers[names[0]]
+    options |= {"eps": first.number("eps", 1e-5), "momentum": first.number("momentum", 0.1)}
+    made = own.make("BatchNormalizedLSTM", input_size, rows // 4, parameters=arrays, **options)
+    for name, (buffer, value) in zip([name for name in names for _ in range(2)], made.named_buffers(), strict=True):
+        average = layers[name].array(buffer.rpartition(".")[2], 1)
+        own.expect_shapes([average], [value.shape])
+        value[...] = average
+    return made
+
+
+def _gru(own: _Own, step: TorchObject, options: dict[str, Any]) -> Any:
+    arrays = _parameters(_layers(own, step))
+    rows, input_size = _sizes_of(own, arrays)
     if "p" in options:
         size, gates = rows, [(rows, input_size), (rows,)] * 2 + [(rows, rows)] * 2
     else:
@@ -953,185 +771,370 @@ def _gru(own: _Own, arrays: list[np.ndarray], options: dict[str, Any]) -> Any:
     return own.make("GRU", input_size, size, parameters=arrays, **options)
 
 
-_CELLS = {"LSTM": _lstm, "FastLSTM": _fast_lstm, "GRU": _gru}
+def _mufuru(own: _Own, step: TorchObject, options: dict[str, Any]) -> Any:
+    arrays = _parameters(_layers(own, step))
+    size, input_size = _sizes_of(own, arrays)
+    return own.make("MuFuRu", input_size, size, own.items("ops"), parameters=arrays, **options)
+
+
+_CELLS = {"LSTM": _lstm, "FastLSTM": _fast_lstm, "GRU": _gru, "MuFuRu": _mufuru}
+
+
+def _joint(own: _Own) -> tuple[list[int], list[np.ndarray]]:
+    """Return the sizes and the parameters of a cell with one weight: in SeqLSTM, StepGRU and the like."""
+    weight, bias = own.array("weight", 2), own.array("bias", 1)
+    size = weight.shape[1] // (3 if "GRU" in own.name else 4)
+    projection = [own.array("weightO", 2)] if own.has_array("weightO") else []
+    output_size = projection[0].shape[1] if projection else size
+    own.expect_shapes([bias, *projection], [weight.shape[1:], (size, output_size)][: 1 + len(projection)])
+    sizes = [len(weight) - output_size, size, output_size]
+    return sizes[: 2 + len(projection)], [weight, bias, *projection]
+
+
+def _takes_zeros_for_padding(own: _Own) -> bool:
+    return own.flag("maskzero") and not own.flag("v2")  # in version 2, masks are given
+
+
+def _step_module(own: _Own) -> Any:
+    if own.flag("maskzero"):
+        raise own.refuse("a mask", f"masks in the recurrent module around a {own.name}")
+    sizes, arrays = _joint(own)
+    return own.make(own.name, *sizes, parameters=arrays)
+
+
+def _rec_cell(own: _Own) -> Any:
+    step = own.of(own.inner("recurrentModule"))
+    sizes, arrays = _joint(step)
+    made = own.make(own.name, *sizes, parameters=arrays, **_rho(own))
+    return _finished(own, made, ("mask_zero",) if _takes_zeros_for_padding(step) else ())
 
 
 def _recurrent(own: _Own) -> Any:
     names = ("start", "input", "feedback", "transfer", "merge")
-    parts = {name: own.part(f"{name}Module") for name in names}
-    return own.make("Recurrent", **parts, **own.given_rho())
-
-
-def _recursor(own: _Own) -> Any:
-    return own.make("Recursor", own.part("recurrentModule"), **own.given_rho())
-
-
-def _sequencer(own: _Own) -> Any:
-    # The original puts a Recursor around what has no memory; numrnn's Sequencer needs none.
-    return own.make("Sequencer", own.part_of_recursor("module"))
-
-
-def _bi_sequencer(own: _Own) -> Any:
-    forward, backward, merge = (own.part_of_recursor(f"{name}Module") for name in ("forward", "backward", "merge"))
-    return own.make(own.name, forward, backward, merge)
-
-
-def _repeater(own: _Own) -> Any:
-    steps = own.whole("nStep" if "nStep" in own.fields else "rho")
-    return own.make("Repeater", own.part_of_recursor("module"), steps)
-
-
-def _seq_reverse_sequence(own: _Own) -> Any:
-    return own.make("SeqReverseSequence", own.axis("dim"))
+    parts = {name: own.part(own.object(f"{name}Module")) for name in names}
+    return own.make("Recurrent", **parts, **_rho(own))
 
 
 def _recurrence(own: _Own) -> Any:
-    size = own.fields.get("outputSize")
-    if isinstance(size, dict) and set(size) == {1}:
-        size = size[1]
-    elif isinstance(size, np.ndarray) and size.shape == (1,):
-        size = int(size[0])
-    if not isinstance(size, int):
-        raise own.refuse(f"outputSize = {_shown(size)}", "one number of features")
-    return own.make("Recurrence", own.part("recurrentModule"), size, own.whole("nInputDim"), **own.given_rho())
+    step, mask = _step(own)
+    size = _nested_sizes(own, own.fields.get("outputSize"))
+    return _finished(own, own.make("Recurrence", own.part(step), size, own.whole("nInputDim"), **_rho(own)), mask)
+
+
+def _nested_sizes(own: _Own, size: Any) -> Any:
+    """Return a size, sizes, or a table of such."""
+    if isinstance(size, np.ndarray) and size.ndim == 1:
+        return size.tolist()
+    if isinstance(size, Table):
+        return [_nested_sizes(own, element) for element in _in_order(own, size)]
+    return size
+
+
+def _linear_rnn(own: _Own) -> Any:
+    step, mask = _step(own)
+    _, layer, transfer = [*own.of(step).objects(), None, None, None][:3]
+    if transfer is None or transfer.class_name not in ("nn.Sigmoid", "nn.Tanh", "nn.ReLU"):
+        return _recurrence(own)
+    arrays = _parameters([own.of(layer)])
+    rows, columns = _sizes_of(own, arrays)
+    made = own.make("LinearRNN", columns - rows, rows, own.part(transfer), parameters=arrays, **_rho(own))
+    return _finished(own, made, mask)
+
+
+def _lookup_rnn(own: _Own) -> Any:
+    step, mask = _step(own)
+    layers = _layers(own, step)
+    if not layers or layers[0].name != "LookupTableMaskZero":  # in old files, no word is padding
+        return _recurrence(own)
+    rows, size = layers[0].array("weight", 2).shape
+    made = own.make("LookupRNN", rows - 1, size, **_rho(own))
+    made.add_child("step", own.part(step))
+    return _finished(own, made, mask)
+
+
+# ---- sequences -----------------------------------------------------------------------------------------------------
+
+
+def _without_recursor(own: _Own, value: TorchObject) -> Any:
+    """Make a module of one step: the original puts a Recursor around what has no memory, numrnn needs none."""
+    return own.part(own.of(value).inner("recurrentModule") if value.class_name == "nn.Recursor" else value)
+
+
+def _repeater(own: _Own) -> Any:
+    steps = next((own.whole(name) for name in ("nStep", "seqlen") if name in own.fields), own.whole("rho"))
+    return own.make("Repeater", _without_recursor(own, own.inner("module", "rnn")), steps)
+
+
+def _recurrent_attention(own: _Own) -> Any:
+    own.expect("forwardActions", False)
+    modules = [_without_recursor(own, own.object(name)) for name in ("rnn", "action")]
+    return own.make("RecurrentAttention", *modules, own.whole("nStep"), own.sizes("hiddenSize"))
 
 
 def _masked(own: _Own) -> Any:
-    parts = own.parts()
-    if len(parts) != 1:
-        raise own.refuse(f"{len(parts)} modules", "one")
-    return own.make(own.name, *parts, own.whole("nInputDim"))
+    own.expect("maskoutput", True)
+    return own.make(own.name, own.part(own.inner("module")), own.whole("nInputDim", 1))
 
 
 def _seq_cell(own: _Own) -> Any:
-    weight, bias = own.array("weight", 2), own.array("bias", 1)
-    size = weight.shape[1] // (3 if own.name == "SeqGRU" else 4)
-    projection = [own.array("weightO", 2)] if "weightO" in own.fields else []
-    output_size = projection[0].shape[1] if projection else size
-    input_size = len(weight) - output_size
-    own.expect_shapes([bias, *projection], [weight.shape[1:], (size, output_size)][: 1 + len(projection)])
-    flags = {"batch_first": own.flag("batchfirst"), "mask_zero": own.flag("maskzero")}
-    options = {name: True for name, value in flags.items() if value}
-    if projection:
-        return own.make("SeqLSTMP", input_size, size, output_size, parameters=[weight, bias, *projection], **options)
-    return own.make(own.name, input_size, size, parameters=[weight, bias], **options)
+    sizes, arrays = _joint(own)
+    flags = {"batch_first": own.flag("batchfirst"), "mask_zero": _takes_zeros_for_padding(own)}
+    name = "SeqLSTMP" if len(sizes) > 2 else own.name
+    return own.make(name, *sizes, parameters=arrays, **{flag: True for flag in flags if flags[flag]})
+
+
+def _reversed_inside(own: _Own) -> TorchObject:
+    """Return what stands between a module that reverses a sequence, and another one."""
+    modules = own.of(own.inner("module")).objects()
+    if len(modules) != 3:
+        raise own.refuse(f"{len(modules)} modules in a row inside", "one between two that reverse the sequence")
+    return modules[1]
+
+
+def _bi_sequencer(own: _Own) -> Any:
+    if "forwardModule" not in own.fields:
+        forward, backward, merge = _both_directions(own)
+        return own.make(own.name, own.part(forward), own.part(backward), _merge_of_sequences(own, merge))
+    # the Sequencers around the modules say whether they remember
+    names = (("fwdSeq", "forwardModule"), ("bwdSeq", "backwardModule"), ("mergeModule",))
+    return own.make(own.name, *(_without_recursor(own, own.inner(*name)) for name in names))
+
+
+def _both_directions(own: _Own) -> tuple[TorchObject, TorchObject, TorchObject]:
+    """Return the modules of both directions and the merge module of Sequential(ConcatTable(., .), merge)."""
+    modules = own.of(own.inner("module")).objects()
+    if modules and modules[0].class_name == "nn.Transpose":  # batch first
+        modules = modules[1:-1]
+    directions = own.of(modules[0]).objects() if len(modules) == 2 else []
+    if len(directions) != 2:
+        raise own.refuse("other modules inside", "two directions and a merge module")
+    backward = own.of(directions[1])
+    is_unnamed = directions[1].class_name == "nn.Sequential"
+    inside = backward.objects()[1:2] if is_unnamed else [_reversed_inside(backward)]
+    if not inside:
+        raise own.refuse("no module in the backward direction", "one")
+    return directions[0], inside[0], modules[1]
+
+
+def _merge_of_sequences(own: _Own, value: TorchObject) -> Any:
+    """Make a merge module of one step from one of whole sequences, whose dimensions count the time, too."""
+    merge = own.of(value)
+    if value.class_name == "nn.JoinTable" and merge.whole("nInputDims", 0) <= 0 and merge.whole("dimension", 0) > 1:
+        return own.make("JoinTable", merge.index("dimension") - 1)
+    if value.class_name == "nn.Sequential":
+        parts = merge.objects()
+        if [part.class_name for part in parts] != ["nn.ZipTable", "nn.Sequencer"]:
+            raise own.refuse("a merge module of several layers", "ZipTable and a Sequencer, or one layer")
+        return _without_recursor(own, own.of(parts[1]).inner("module"))
+    return own.part(value)
+
+
+def _seq_brnn(own: _Own) -> Any:
+    """Make SeqBRNN, SeqBLSTM or SeqBGRU, with the modules of both directions in place of its own."""
+    forward, backward, merge = _both_directions(own)
+    sizes, _ = _joint(own.of(forward))
+    is_batch_first = own.of(own.inner("module")).objects()[0].class_name == "nn.Transpose"
+    options = {"batch_first": True} if is_batch_first else {}
+    sizes = sizes[: 3 if own.name == "SeqBLSTM" else 2]
+    made = own.make(own.name, *sizes, merge=_merge_of_sequences(own, merge), **options)
+    for name, value in (("forward", forward), ("backward", backward)):
+        part = own.part(value)
+        if type(part) is not type(made.named_children()[0][1]):
+            raise own.refuse(f"a {type(part).__name__} inside", f"what a {own.name} has for each direction")
+        made.add_child(name, part)
+    return made
 
 
 # ---- criterions --------------------------------------------------------------------------------------------------
 
 
-def _weighted(own: _Own) -> Any:
+def _weighted(own: _Own, name: str = "") -> Any:
     """Make a criterion that may have weights of the classes or features."""
     options: dict[str, Any] = {"size_average": own.flag("sizeAverage", True)}
-    if "weights" in own.fields:
+    if own.has_array("weights"):
         options["weights"] = own.array("weights", 1).copy()
     if own.whole("ignoreIndex", -100) != -100:
         options["ignore_index"] = own.index("ignoreIndex")
     if own.name == "MultiMarginCriterion":
         options |= {"p": own.whole("p", 1), "margin": own.number("margin", 1)}
-    return own.make(own.name, **options)
+    return own.make(name or own.name, **options)
 
 
 def _cross_entropy(own: _Own) -> Any:
-    return _weighted(own.with_fields_of("nll"))
+    return _weighted(own.of(own.object("nll")), own.name)
 
 
-def _sequencer_criterion(own: _Own) -> Any:
-    return own.make("SequencerCriterion", own.part("criterion"), size_average=own.flag("sizeAverage"))
+def _of_steps(own: _Own) -> Any:
+    """Make a criterion around another one, which is in a field or the first of the clones for the steps."""
+    criterion = own.object("criterion") if "criterion" in own.fields else (own.objects("clones") or [None])[0]
+    if criterion is None:
+        raise own.refuse("no criterion inside", "one")
+    return own.make(own.name, own.part(criterion), size_average=own.flag("sizeAverage"))
 
 
-def _repeater_criterion(own: _Own) -> Any:
-    return own.make("RepeaterCriterion", own.part("criterion"))
+def _module_criterion(own: _Own) -> Any:
+    names = ("criterion", "inputModule", "targetModule")
+    parts = [own.part(own.object(name)) if name in own.fields else None for name in names]
+    return own.make("ModuleCriterion", *parts)
 
 
-def _mask_zero_criterion(own: _Own) -> Any:
-    return own.make("MaskZeroCriterion", own.part("criterion"), own.whole("nInputDim"))
+def _several_criterions(own: _Own) -> Any:
+    criterions, weights = own.objects("criterions"), own.items("weights")
+    if len(weights) != len(criterions) or not all(type(weight) in (int, float) for weight in weights):
+        raise own.refuse(f"weights {_listed(weights)}", f"a number for each of {len(criterions)} criterions")
+    made = own.make(own.name, **({"repeat_target": True} if own.flag("repeatTarget") else {}))
+    for criterion, weight in zip(criterions, weights, strict=True):
+        own.call(made, "add", own.part(criterion), weight)
+    return made
+
+
+def _class_reward(own: _Own) -> Any:
+    own.expect("sizeAverage", True)
+    module, criterion = (own.part(own.object(name)) for name in ("module", "criterion"))
+    return own.make(own.name, module, own.number("scale", 1), criterion)
+
+
+def _nce_criterion(own: _Own) -> Any:
+    own.expect("sizeAverage", True)
+    return own.make("NCECriterion")
 
 
 _AVERAGING = _with(size_average=("sizeAverage", True))
 _RANGE = {"min_value": "min_val", "max_value": "max_val"}
 
+# fmt: off
+_PLAIN = (
+    "Abs", "CAddTable", "CDivTable", "CMaxTable", "CMinTable", "CMulTable", "CSubTable", "CopyGrad", "DotProduct",
+    "Exp", "ExpandAs", "FlattenTable", "Identity", "Log", "LogSigmoid", "LogSoftMax", "ReLU6", "ReverseSequence",
+    "ReverseTable", "Sigmoid", "SoftMax", "SoftMin", "SoftSign", "Square", "Tanh", "TanhShrink", "ZeroGrad",
+    "ZipTable",
+)
+# fmt: on
+"""Classes without arguments, parameters or parts."""
+
 _MAKERS: dict[str, _Maker] = {
+    **dict.fromkeys(_PLAIN, _plain),
     "AbsCriterion": _AVERAGING,
     "Add": _add,
     "AddConstant": _with(constant="constant_scalar"),
+    "ArgMax": _arg_max,
     "BCECriterion": _weighted,
     "BatchNormalization": _batch_normalization,
     "BiSequencer": _bi_sequencer,
     "BiSequencerLM": _bi_sequencer,
     "Bilinear": _bilinear,
+    "BinaryClassReward": _class_reward,
     "BinaryLogisticRegression": _AVERAGING,
+    "Bottle": _bottle,
     "CMul": _c_mul,
     "Clamp": _with(**_RANGE),
     "ClassNLLCriterion": _weighted,
     "Clip": _with(min_value="minval", max_value="maxval"),
-    "Concat": _concat,
+    "Collapse": lambda own: own.make("View", -1, n_input_dims=own.whole("nInputDim")),
+    "Concat": lambda own: own.make("Concat", own.axis(), *own.parts()),
     "ConcatTable": _made_of_parts,
+    "Contiguous": _with("Identity"),
+    "Copy": _with("Identity"),
     "CrossEntropyCriterion": _cross_entropy,
+    "Decorator": _module_inside,
     "DistKLDivCriterion": _AVERAGING,
+    "DontCast": _module_inside,
     "Dropout": _dropout,
     "ELU": _with(alpha=("alpha", 1)),
     "FastLSTM": _cell,
+    "GPU": _module_inside,
     "GRU": _cell,
     "HardShrink": _with(size=("lambda", 0.5)),
     "HardTanh": _with(**_RANGE),
-    "JoinTable": _join_table,
+    "JoinTable": lambda own: own.make(own.name, own.axis()),
     "LSTM": _cell,
+    "LayerNormalization": _layer_normalization,
     "LeakyReLU": _with(slope=("negval", 0.01)),
     "Linear": _linear,
     "LinearNoBias": _linear,
+    "LinearRNN": _linear_rnn,
+    "LookupRNN": _lookup_rnn,
     "LookupTable": _lookup_table,
     "LookupTableMaskZero": _lookup_table,
     "MM": _with(trans_a=("transA", False), trans_b=("transB", False)),
     "MSECriterion": _AVERAGING,
-    "MapTable": _map_table,
-    "Max": _reduction,
+    "MapTable": lambda own: own.make("MapTable", own.part(own.inner("module"))),
     "MarginCriterion": _with(margin=("margin", 1), size_average=("sizeAverage", True)),
     "MaskZero": _masked,
-    "MaskZeroCriterion": _mask_zero_criterion,
+    "MaskZeroCriterion": lambda own: own.make(
+        "MaskZeroCriterion", own.part(own.object("criterion")), own.whole("nInputDim", 1)
+    ),
+    "Max": _reduction,
     "Mean": _reduction,
     "Min": _reduction,
     "MixtureTable": _mixture_table,
-    "Mul": _mul,
-    "MultiMarginCriterion": _weighted,
+    "ModuleCriterion": _module_criterion,
+    "MuFuRu": _cell,
+    "Mul": lambda own: own.make("Mul", parameters=[own.array("weight", 1)]),
     "MulConstant": _with(constant="constant_scalar"),
-    "Narrow": _narrow,
-    "NarrowTable": _narrow_table,
-    "NormStabilizer": _with(beta=("beta", 1)),
+    "MultiCriterion": _several_criterions,
+    "MultiMarginCriterion": _weighted,
+    "NCECriterion": _nce_criterion,
+    "NCEModule": _nce_module,
+    "Narrow": lambda own: own.make("Narrow", own.axis(), own.index("index"), own.whole("length", 1)),
+    "NarrowTable": lambda own: own.make("NarrowTable", own.index("offset"), own.whole("length", 1)),
+    "NormStabilizer": lambda own: own.make("NormStabilizer", own.number("beta", 1), **_rho(own)),
     "PReLU": _prelu,
     "Padding": _padding,
+    "ParallelCriterion": _several_criterions,
     "ParallelTable": _made_of_parts,
     "Power": _with(exponent="pow"),
     "ReLU": _relu,
+    "RecGRU": _rec_cell,
+    "RecLSTM": _rec_cell,
     "Recurrence": _recurrence,
     "Recurrent": _recurrent,
-    "Recursor": _recursor,
+    "RecurrentAttention": _recurrent_attention,
+    "Recursor": lambda own: own.make("Recursor", own.part(own.inner("recurrentModule")), **_rho(own)),
+    "ReinforceBernoulli": _with(stochastic=("stochastic", False)),
+    "ReinforceCategorical": _with(stochastic=("stochastic", False)),
+    "ReinforceGamma": _reinforce,
+    "ReinforceNormal": _reinforce,
     "Repeater": _repeater,
-    "RepeaterCriterion": _repeater_criterion,
+    "RepeaterCriterion": _of_steps,
     "Reshape": _reshape,
+    "ReverseUnreverse": lambda own: own.make("ReverseUnreverse", own.part(_reversed_inside(own))),
     "SAdd": _with(addend="addend", negate=("negate", False)),
-    "Select": _select,
-    "SelectTable": _select_table,
+    "Select": lambda own: own.make("Select", own.axis(), own.index("index")),
+    "SelectTable": lambda own: own.make("SelectTable", own.index("index")),
+    "SeqBGRU": _seq_brnn,
+    "SeqBLSTM": _seq_brnn,
+    "SeqBRNN": _seq_brnn,
     "SeqGRU": _seq_cell,
     "SeqLSTM": _seq_cell,
     "SeqLSTMP": _seq_cell,
-    "SeqReverseSequence": _seq_reverse_sequence,
-    "Sequencer": _sequencer,
-    "SequencerCriterion": _sequencer_criterion,
+    "SeqReverseSequence": lambda own: own.make("SeqReverseSequence", own.axis("dim")),
+    "Sequencer": lambda own: own.make("Sequencer", _without_recursor(own, own.inner("module"))),
+    "SequencerCriterion": _of_steps,
     "Sequential": _made_of_parts,
+    "Serial": _module_inside,
     "SmoothL1Criterion": _AVERAGING,
     "SoftMarginCriterion": _AVERAGING,
     "SoftPlus": _soft_plus,
     "SoftShrink": _with(size=("lambda", 0.5)),
-    "SplitTable": _on_axis,
+    "SpatialGlimpse": lambda own: own.make(
+        "SpatialGlimpse", own.whole("size"), own.whole("depth", 3), own.number("scale", 2)
+    ),
+    "SplitTable": lambda own: own.make(own.name, own.axis()),
     "Sqrt": _sqrt,
-    "Squeeze": _squeeze,
+    "Squeeze": lambda own: own.make("Squeeze", own.axis("dim", "numInputDims")),
+    "StepGRU": _step_module,
+    "StepLSTM": _step_module,
     "Sum": _reduction,
-    "TanhShrink": _with(),
     "Threshold": _with(threshold="threshold", value="val"),
     "Transpose": _transpose,
     "TrimZero": _masked,
-    "Unsqueeze": _unsqueeze,
+    "Unsqueeze": lambda own: own.make("Unsqueeze", own.axis("pos", "numInputDims", more=1)),
+    "VRClassReward": _class_reward,
+    "VariableLength": lambda own: own.make("VariableLength", own.part(own.inner("module")), own.flag("lastOnly")),
     "View": _reshape,
+    "gModule": _graph,
+    "nngraph.JustElement": lambda own: own.make("SelectTable", 0),
+    "nngraph.JustTable": lambda own: own.make("ConcatTable", own.make("Identity")),
 }
-"""Classes that have arguments, parameters or parts; `_plain` makes any other."""
+"""By the name of the original's class."""

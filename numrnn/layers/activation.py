@@ -7,10 +7,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from numrnn.equations import exp, log, maximum, minimum, relu, sigmoid, softplus, tanh
 from numrnn.errors import complaint
 from numrnn.kernels.cpu import activation as kernels
 from numrnn.layers.arrays import check_float_array, compact
-from numrnn.module import Module
+from numrnn.module import Module, NoEquations
 
 
 class ElementWise(Module):
@@ -47,6 +48,14 @@ class ElementWise(Module):
         self.gradient(*arrays, *self._numbers(input))
         return grad_input.reshape(input.shape)
 
+    def equation(self, x: Any) -> Any:
+        """Return the function of a symbol. Subclasses may write this, if its derivative is the gradient."""
+        raise NoEquations(f"{self!r} has no equation")
+
+    def as_equations(self, recorder: Any, input: Any) -> Any:
+        """Apply the function to each symbol."""
+        return recorder.each(self.equation)(recorder.symbol(input))
+
     def _numbers(self, input: np.ndarray) -> list[Any]:
         return [input.dtype.type(getattr(self, name)) for name in self.constants]
 
@@ -68,6 +77,10 @@ class Sigmoid(ElementWise):
     function = staticmethod(kernels.sigmoid)
     gradient = staticmethod(kernels.sigmoid_gradient)
 
+    def equation(self, x: Any) -> Any:
+        """Return the function of a symbol."""
+        return sigmoid(x)
+
 
 class Tanh(ElementWise):
     """The hyperbolic tangent.
@@ -81,6 +94,10 @@ class Tanh(ElementWise):
 
     function = staticmethod(kernels.tanh)
     gradient = staticmethod(kernels.tanh_gradient)
+
+    def equation(self, x: Any) -> Any:
+        """Return the function of a symbol."""
+        return tanh(x)
 
 
 class ReLU(ElementWise):
@@ -96,6 +113,10 @@ class ReLU(ElementWise):
     function = staticmethod(kernels.relu)
     gradient = staticmethod(kernels.relu_gradient)
 
+    def equation(self, x: Any) -> Any:
+        """Return the function of a symbol."""
+        return relu(x)
+
 
 class Abs(ElementWise):
     """The absolute value. Its derivative at 0 is taken to be 1.
@@ -110,6 +131,10 @@ class Abs(ElementWise):
     function = staticmethod(kernels.absolute)
     gradient = staticmethod(kernels.absolute_gradient)
 
+    def equation(self, x: Any) -> Any:
+        """Return the function of a symbol."""
+        return maximum(x, -x)  # so that the derivative at 0 is 1
+
 
 class Square(ElementWise):
     """The square.
@@ -123,6 +148,10 @@ class Square(ElementWise):
 
     function = staticmethod(kernels.square)
     gradient = staticmethod(kernels.square_gradient)
+
+    def equation(self, x: Any) -> Any:
+        """Return the function of a symbol."""
+        return x * x
 
 
 class Sqrt(ElementWise):
@@ -152,6 +181,10 @@ class Exp(ElementWise):
     function = staticmethod(kernels.exponential)
     gradient = staticmethod(kernels.exponential_gradient)
 
+    def equation(self, x: Any) -> Any:
+        """Return the function of a symbol."""
+        return exp(x)
+
 
 class Log(ElementWise):
     """The natural logarithm.
@@ -165,6 +198,10 @@ class Log(ElementWise):
 
     function = staticmethod(kernels.logarithm)
     gradient = staticmethod(kernels.logarithm_gradient)
+
+    def equation(self, x: Any) -> Any:
+        """Return the function of a symbol."""
+        return log(x)
 
 
 class Power(ElementWise):
@@ -266,6 +303,10 @@ class SoftPlus(ElementWise):
         super().__init__()
         self.beta = float(beta)
 
+    def equation(self, x: Any) -> Any:
+        """Return the function of a symbol."""
+        return softplus(x * self.beta) / self.beta
+
 
 class LogSigmoid(ElementWise):
     """The logarithm of the logistic function, without overflow at any x.
@@ -280,6 +321,10 @@ class LogSigmoid(ElementWise):
     function = staticmethod(kernels.log_sigmoid)
     gradient = staticmethod(kernels.log_sigmoid_gradient)
 
+    def equation(self, x: Any) -> Any:
+        """Return the function of a symbol."""
+        return -softplus(-x)
+
 
 class SoftSign(ElementWise):
     """A sigmoid with heavy tails, `x / (1 + |x|)`.
@@ -293,6 +338,10 @@ class SoftSign(ElementWise):
 
     function = staticmethod(kernels.soft_sign)
     gradient = staticmethod(kernels.soft_sign_gradient)
+
+    def equation(self, x: Any) -> Any:
+        """Return the function of a symbol."""
+        return x / (1 + abs(x))
 
 
 class HardTanh(ElementWise):
@@ -321,6 +370,10 @@ class HardTanh(ElementWise):
             got = f"min_value={min_value!r}, max_value={max_value!r}"
             raise ValueError(complaint(type(self).__name__, got, "a smallest value that is not above the largest"))
         self.min_value, self.max_value = float(min_value), float(max_value)
+
+    def equation(self, x: Any) -> Any:
+        """Return the function of a symbol."""
+        return minimum(self.max_value, maximum(self.min_value, x))  # so that the derivative on the bounds is 0
 
 
 class Clamp(HardTanh):
@@ -380,6 +433,10 @@ class ReLU6(ElementWise):
 
     def _numbers(self, input: np.ndarray) -> list[Any]:
         return [input.dtype.type(0), input.dtype.type(6)]
+
+    def equation(self, x: Any) -> Any:
+        """Return the function of a symbol."""
+        return minimum(6.0, maximum(0.0, x))
 
 
 class HardShrink(ElementWise):
@@ -444,6 +501,10 @@ class TanhShrink(ElementWise):
 
     function = staticmethod(kernels.tanh_shrink)
     gradient = staticmethod(kernels.tanh_shrink_gradient)
+
+    def equation(self, x: Any) -> Any:
+        """Return the function of a symbol."""
+        return x - tanh(x)
 
 
 class Threshold(ElementWise):

@@ -88,6 +88,11 @@ class Add(_Weighted):
         """Add up the gradient's rows."""
         self._add_to_gradient(grad_output, scale)
 
+    def as_equations(self, recorder: Any, input: Any) -> Any:
+        """Add the parameter."""
+        symbol = recorder.symbol(input)
+        return symbol + recorder.vector(self, "bias", symbol)
+
 
 class CMul(_Weighted):
     """Multiply the last axes with learned weights, one for each element.
@@ -133,6 +138,11 @@ class CMul(_Weighted):
         first = rows.ndim - len(self.shape)
         shared = tuple(first + k for k, size in enumerate(self.shape) if size == 1 and rows.shape[first + k] > 1)
         self._add_to_gradient(rows.sum(shared, keepdims=True) if shared else rows, scale)
+
+    def as_equations(self, recorder: Any, input: Any) -> Any:
+        """Multiply with the parameter."""
+        symbol = recorder.symbol(input)
+        return symbol * recorder.vector(self, "weight", symbol)
 
 
 class Mul(_Weighted):
@@ -264,6 +274,10 @@ class AddConstant(_Constant):
         """Copy the gradient."""
         return np.array(grad_output)
 
+    def as_equations(self, recorder: Any, input: Any) -> Any:
+        """Add."""
+        return recorder.symbol(input) + self.constant
+
     def describe_arguments(self) -> str:
         """Return the constant."""
         return f"{self.constant}"
@@ -295,6 +309,10 @@ class MulConstant(_Constant):
     def update_grad_input(self, input: np.ndarray, grad_output: np.ndarray) -> np.ndarray:
         """Multiply the gradient, too."""
         return np.asarray(grad_output * input.dtype.type(self.constant))
+
+    def as_equations(self, recorder: Any, input: Any) -> Any:
+        """Multiply."""
+        return recorder.symbol(input) * self.constant
 
     def describe_arguments(self) -> str:
         """Return the constant."""
@@ -330,6 +348,11 @@ class SAdd(_Constant):
     def update_grad_input(self, input: np.ndarray, grad_output: np.ndarray) -> np.ndarray:
         """Copy the gradient, or negate it."""
         return np.asarray(np.negative(grad_output)) if self.negate else np.array(grad_output)
+
+    def as_equations(self, recorder: Any, input: Any) -> Any:
+        """Add, and negate."""
+        total = recorder.symbol(input) + self.addend
+        return -total if self.negate else total
 
     def describe_arguments(self) -> str:
         """Return the arguments."""

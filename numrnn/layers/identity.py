@@ -28,6 +28,10 @@ class Identity(Module):
         """Copy the gradient; that of indices is None."""
         return copy_gradient(input, grad_output)
 
+    def as_equations(self, recorder: Any, input: Any) -> Any:
+        """Return the symbols."""
+        return input
+
 
 class CopyGrad(Identity):
     """The identity, by the name that programs of the original use where gradients are to be copied.

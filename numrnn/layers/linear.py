@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 
 from numrnn.errors import complaint, describe
-from numrnn.kernels.cpu.affine import add_outer_products, multiply
-from numrnn.kernels.cpu.matmul import pack
+from numrnn.kernels.cpu.affine import add_outer_products, affine
 from numrnn.kernels.cpu.memory import empty
+from numrnn.kernels.cpu.optim import descend
 from numrnn.layers.arrays import check_float_array, compact, is_size
+from numrnn.layers.own_gradients import OwnGradients
 from numrnn.module import Module
 from numrnn.random import generator
 
@@ -52,6 +53,7 @@ class Linear(Module):
 
     def __init__(self, input_size: int, output_size: int, bias: bool = True, rng: Any = None) -> None:
         super().__init__()
+        self._gradients: OwnGradients = OwnGradients()
         if not is_size(input_size) or not is_size(output_size):
             got = f"sizes {input_size!r} and {output_size!r}"
             raise ValueError(complaint("Linear", got, "whole numbers, sizes of at least 1"))
@@ -82,22 +84,36 @@ class Linear(Module):
         rows = compact(input).reshape(-1, self.input_size)
         output = empty((len(rows), self.output_size), self.weight.dtype)
         bias = self.bias if self.has_bias else np.zeros(self.output_size, self.weight.dtype)
-        multiply(rows, pack(self.weight, transposed=True), bias, output)
+        affine(rows, self.weight, bias, output, is_transposed=True)
         return output.reshape(*input.shape[:-1], self.output_size)
 
     def update_grad_input(self, input: np.ndarray, grad_output: np.ndarray) -> np.ndarray:
         """Return the gradient times W."""
         rows = compact(grad_output).reshape(-1, self.output_size)
         grad_input = empty((len(rows), self.input_size), self.weight.dtype)
-        multiply(rows, pack(self.weight), np.zeros(self.input_size, self.weight.dtype), grad_input)
+        affine(rows, self.weight, np.zeros(self.input_size, self.weight.dtype), grad_input)
         return grad_input.reshape(input.shape)
 
     def acc_grad_parameters(self, input: np.ndarray, grad_output: np.ndarray, scale: float = 1.0) -> None:
         """Add the outer products of gradient and input, row by row: the last row first, as in stepping back."""
         rows = compact(grad_output).reshape(-1, self.output_size)
         scale = rows.dtype.type(scale)
-        sums = self.grad_bias if self.has_bias else np.empty(0, rows.dtype)
-        add_outer_products(rows, compact(input).reshape(-1, self.input_size), scale, self.grad_weight, sums)
+        sums = self._gradients.own("bias") if self.has_bias else np.empty(0, rows.dtype)
+        products, is_fresh = self._gradients.begin("weight")
+        add_outer_products(rows, compact(input).reshape(-1, self.input_size), scale, products, sums, is_fresh)
+
+    def _zero_own_gradients(self) -> None:
+        for name in self._gradients:
+            self._gradients.clear(name)
+
+    def _update_own_parameters(self, learning_rate: float) -> None:
+        for name, parameter in self._parameters.items():
+            if self._gradients.rows(name) is None:
+                descend(parameter.reshape(-1), self._gradients.own(name).reshape(-1), learning_rate)
+
+    def as_equations(self, recorder: Any, input: Any) -> Any:
+        """Return a linear map."""
+        return recorder.linear(self, input, "weight", "bias" if self.has_bias else None)
 
     def describe_arguments(self) -> str:
         """Return the sizes."""

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 
 from numrnn.errors import complaint
-from numrnn.kernels.cpu.lookup import add_rows_at
+from numrnn.kernels.cpu.lookup import add_rows_at, descend_rows
 from numrnn.layers.arrays import check_index_array, check_index_range, compact, is_size
+from numrnn.layers.own_gradients import OwnGradients
 from numrnn.module import Module
 from numrnn.random import generator
 
@@ -66,6 +67,7 @@ class LookupTable(Module):
         rng: np.random.Generator | int | None = None,
     ) -> None:
         super().__init__()
+        self._gradients: OwnGradients = OwnGradients()
         if not is_size(n_index) or not is_size(n_output):
             got = f"n_index={n_index!r}, n_output={n_output!r}"
             raise ValueError(complaint("LookupTable", got, "whole numbers, sizes of at least 1"))
@@ -114,7 +116,19 @@ class LookupTable(Module):
         if self.scale_grad_by_frequency:
             rows = rows / np.stack([np.bincount(step, minlength=1)[step] for step in indices])[..., None]
             rows = rows.astype(self.dtype)
-        add_rows_at(self.grad_weight, indices, rows, self.weight.dtype.type(scale))
+        add_rows_at(self._gradients.own("weight"), indices, rows, self.weight.dtype.type(scale))
+        self._gradients.use("weight", indices)
+
+    def _zero_own_gradients(self) -> None:
+        self._gradients.clear_rows("weight")
+
+    def _update_own_parameters(self, learning_rate: float) -> None:
+        rows = self._gradients.rows("weight")
+        if rows is None:
+            super()._update_own_parameters(learning_rate)
+        else:
+            gradient, rate = self._gradients.own("weight"), self.weight.dtype.type(learning_rate)
+            descend_rows(self.weight, gradient, rows, rate)
 
     def describe_arguments(self) -> str:
         """Return what stands between the parentheses of `repr`."""

@@ -13,10 +13,9 @@ from typing import Any
 import numpy as np
 
 from numrnn.errors import complaint, describe
-from numrnn.kernels.cpu.affine import add_outer_products, multiply
+from numrnn.kernels.cpu.affine import add_outer_products, affine
 from numrnn.kernels.cpu.log_softmax import log_softmax
 from numrnn.kernels.cpu.lookup import add_rows_at
-from numrnn.kernels.cpu.matmul import pack
 from numrnn.kernels.cpu.memory import empty
 from numrnn.kernels.cpu.nce import (
     add_input_gradients,
@@ -235,7 +234,7 @@ class NCEModule(Module):
 
     def _product(self, x: np.ndarray, weight: np.ndarray, bias: np.ndarray) -> np.ndarray:
         scores = empty((len(x), len(weight)), x.dtype)
-        multiply(x, pack(weight, transposed=True), bias, scores)
+        affine(x, weight, bias, scores, is_transposed=True)
         return scores
 
     def _all_words(self, x: np.ndarray) -> np.ndarray:
@@ -256,7 +255,7 @@ class NCEModule(Module):
         of_targets, of_noise = self._score_gradients(grad_output)
         if self.batch_noise:
             grad_x = np.empty((len(words), self.input_size), of_targets.dtype)
-            multiply(of_noise, pack(self.weight[self.noise]), np.zeros(self.input_size, grad_x.dtype), grad_x)
+            affine(of_noise, self.weight[self.noise], np.zeros(self.input_size, grad_x.dtype), grad_x)
         else:
             grad_x = np.zeros((len(words), self.input_size), of_targets.dtype)
             add_input_gradients(of_noise, self.weight, self.noise.reshape(-1, self.k), grad_x)

@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 
 from numrnn.errors import complaint, describe
-from numrnn.kernels.cpu.affine import add_outer_products, multiply
-from numrnn.kernels.cpu.matmul import pack
+from numrnn.kernels.cpu.affine import add_outer_products, affine
 from numrnn.kernels.cpu.memory import empty
 from numrnn.layers.arrays import check_axis, check_float_array, compact, is_size
 from numrnn.layers.table_arithmetic import PairTable
@@ -103,7 +102,7 @@ def _products(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     output = empty((*a.shape[:-1], b.shape[-1]), a.dtype)
     zeros = np.zeros(b.shape[-1], a.dtype)
     for index in np.ndindex(a.shape[:-2]):
-        multiply(compact(a[index]), pack(compact(b[index])), zeros, output[index])
+        affine(compact(a[index]), compact(b[index]), zeros, output[index])
     return output
 
 
@@ -178,14 +177,14 @@ class Bilinear(TableLayer):
         pairs = self._pairs(input)
         output = empty((len(pairs), self.sizes[2]), self.dtype)
         bias = self.bias if self.has_bias else np.zeros(self.sizes[2], self.dtype)
-        multiply(pairs, pack(self.weight.reshape(self.sizes[2], -1), transposed=True), bias, output)
+        affine(pairs, self.weight.reshape(self.sizes[2], -1), bias, output, is_transposed=True)
         return output.reshape(*input[0].shape[:-1], -1)
 
     def update_grad_input(self, input: Any, grad_output: np.ndarray) -> list[np.ndarray]:
         """Return the gradient times W times the other array."""
         rows = compact(grad_output).reshape(-1, self.sizes[2])
         pairs = empty((len(rows), self.sizes[0] * self.sizes[1]), self.dtype)
-        multiply(rows, pack(self.weight.reshape(self.sizes[2], -1)), np.zeros(pairs.shape[1], self.dtype), pairs)
+        affine(rows, self.weight.reshape(self.sizes[2], -1), np.zeros(pairs.shape[1], self.dtype), pairs)
         pairs = pairs.reshape(*input[0].shape[:-1], *self.sizes[:2])
         return [(pairs * input[1][..., None, :]).sum(-1), (pairs * input[0][..., None]).sum(-2)]
 

@@ -148,6 +148,12 @@ class Narrow(AxisLayer):
         part = self.along(array)[self._slice(array.shape[self.axis])]
         return np.moveaxis(part, 0, self.axis)
 
+    def as_equations(self, recorder: Any, input: Any) -> Any:
+        """Pick some of the symbols' features."""
+        symbol = recorder.symbol(input)
+        part = self._slice(symbol.width)
+        return recorder.narrow(symbol, self.axis, part.start, part.stop)
+
     def describe_arguments(self) -> str:
         """Return the arguments."""
         return f"axis={self.axis}, offset={self.offset}, length={self.length}"

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import functools
+import operator
 from typing import Any
 
 import numpy as np
 
+from numrnn.equations import maximum, minimum
 from numrnn.errors import complaint, describe
 from numrnn.layers.arrays import check_float_array
 from numrnn.layers.table_layers import TableLayer
@@ -43,6 +46,10 @@ class CAddTable(ArithmeticTable):
         """Give each element a copy of the gradient."""
         return [grad_output.copy() for _ in input]
 
+    def as_equations(self, recorder: Any, input: Any) -> Any:
+        """Add in order."""
+        return functools.reduce(operator.add, recorder.symbols(input))
+
 
 class PairTable(ArithmeticTable):
     """An operation on two float arrays of one shape."""
@@ -71,6 +78,10 @@ class CSubTable(PairTable):
     def update_grad_input(self, input: Any, grad_output: np.ndarray) -> list[np.ndarray]:
         """Pass the gradient to the first, its negative to the second."""
         return [grad_output.copy(), np.negative(grad_output)]
+
+    def as_equations(self, recorder: Any, input: Any) -> Any:
+        """Subtract."""
+        return operator.sub(*recorder.symbols(input, 2))
 
 
 class CMulTable(ArithmeticTable):
@@ -101,6 +112,10 @@ class CMulTable(ArithmeticTable):
             after = after * input[k]
         return before
 
+    def as_equations(self, recorder: Any, input: Any) -> Any:
+        """Multiply in order."""
+        return functools.reduce(operator.mul, recorder.symbols(input))
+
 
 class CDivTable(PairTable):
     """Divide the first of two arrays by the second, element by element.
@@ -120,6 +135,10 @@ class CDivTable(PairTable):
         """Divide the gradient; for the divisor, multiply it with minus the quotient, too."""
         share = np.asarray(grad_output / input[1])
         return [share, np.asarray(-share * (input[0] / input[1]))]
+
+    def as_equations(self, recorder: Any, input: Any) -> Any:
+        """Divide."""
+        return operator.truediv(*recorder.symbols(input, 2))
 
 
 class _ChoiceTable(ArithmeticTable):
@@ -148,6 +167,10 @@ class CMaxTable(_ChoiceTable):
         """Take the largest."""
         return np.asarray(np.max(input, axis=0))
 
+    def as_equations(self, recorder: Any, input: Any) -> Any:
+        """Take the largest; the first of equals gets the gradient."""
+        return functools.reduce(recorder.each(maximum), recorder.symbols(input))
+
     def _choice(self, stacked: np.ndarray) -> np.ndarray:
         return stacked.argmax(0)
 
@@ -165,6 +188,10 @@ class CMinTable(_ChoiceTable):
     def update_output(self, input: Any) -> np.ndarray:
         """Take the smallest."""
         return np.asarray(np.min(input, axis=0))
+
+    def as_equations(self, recorder: Any, input: Any) -> Any:
+        """Take the smallest; the first of equals gets the gradient."""
+        return functools.reduce(recorder.each(minimum), recorder.symbols(input))
 
     def _choice(self, stacked: np.ndarray) -> np.ndarray:
         return stacked.argmin(0)

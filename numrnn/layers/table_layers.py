@@ -85,6 +85,10 @@ class JoinTable(TableLayer):
         ends = np.cumsum([element.shape[self.axis] for element in input])
         return [part.copy() for part in np.split(grad_output, ends[:-1], axis=self.axis)]
 
+    def as_equations(self, recorder: Any, input: Any) -> Any:
+        """Join the symbols' features."""
+        return recorder.join(input, self.axis)
+
     def describe_arguments(self) -> str:
         """Return what stands between the parentheses of `repr`."""
         return f"axis={self.axis}"
@@ -127,6 +131,10 @@ class SelectTable(TableLayer):
             for k, element in enumerate(input)
         ]
 
+    def as_equations(self, recorder: Any, input: Any) -> Any:
+        """Pick the symbols."""
+        return recorder.elements(input, self.index)[self.index]
+
     def describe_arguments(self) -> str:
         """Return what stands between the parentheses of `repr`."""
         return str(self.index)
@@ -151,6 +159,10 @@ class FlattenTable(TableLayer):
         """Give the gradients the structure of the input."""
         gradients = iter(grad_output)
         return map_table(lambda leaf: copy_gradient(leaf, next(gradients)), input)
+
+    def as_equations(self, recorder: Any, input: Any) -> Any:
+        """Flatten the table of symbols."""
+        return leaves(recorder.elements(input))
 
 
 class NarrowTable(TableLayer):
@@ -195,6 +207,11 @@ class NarrowTable(TableLayer):
             gradients[self.offset + k] = copy_gradient(input[self.offset + k], gradient)
         return gradients
 
+    def as_equations(self, recorder: Any, input: Any) -> Any:
+        """Pick the symbols."""
+        last = self.offset + self.length
+        return recorder.elements(input, last - 1)[self.offset : last]
+
     def describe_arguments(self) -> str:
         """Return the arguments."""
         return f"{self.offset}, {self.length}"
@@ -217,6 +234,10 @@ class ReverseTable(TableLayer):
     def update_grad_input(self, input: Any, grad_output: Any) -> list[Any]:
         """Turn the gradients around, too."""
         return copy_gradient(input, grad_output[::-1])
+
+    def as_equations(self, recorder: Any, input: Any) -> Any:
+        """Turn the table of symbols around."""
+        return recorder.elements(input)[::-1]
 
 
 class ZipTable(TableLayer):

@@ -73,12 +73,11 @@ class SGD(Optimizer):
 
     def update(self) -> None:
         """Take a step."""
-        rate, decay, momentum, fresh = self._typed(
-            self.learning_rate, self.weight_decay, self.momentum, 1 - self.dampening
-        )
         if not self.momentum:
-            descend(self.weights, self.gradients, rate, decay)
+            descend(self.weights, self.gradients, self.learning_rate, self.weight_decay)
             return
+        numbers = self.learning_rate, self.weight_decay, self.momentum, 1 - self.dampening
+        rate, decay, momentum, fresh = self._typed(*numbers)
         keep = momentum
         if not self.velocity.size:
             self.velocity = np.zeros_like(self.weights)

@@ -62,20 +62,25 @@ class AbstractRecurrent(Module):
         return int(rho)
 
     def _clear(self) -> None:
-        self.step = 1
-        self._flags_used = 0  # steps that have taken their row of flags
-        self._state: list[Any] | None = None  # after the newest step; None at the start of a sequence
-        self._records: list[Any] = []  # of the remembered steps, oldest first
-        self._cuts: dict[int, Any] = {}  # step number: rows that started anew before it
-        self._began_as_learned = False  # whether the sequence began with start states that are learned
+        self.__dict__.update(
+            step=1,
+            _flags_used=0,  # steps that have taken their row of flags
+            _state=None,  # after the newest step, a list; None at the start of a sequence
+            _records=[],  # of the remembered steps, oldest first
+            _cuts={},  # step number: rows that started anew before it
+            _began_as_learned=False,  # whether the sequence began with start states that are learned
+        )
         self._rewind()
 
     def _rewind(self) -> None:
         """Put backward back to the newest step."""
-        self._gone_back = self._accumulated = 0  # steps that update_grad_input and acc_grad_parameters have done
-        self._grad_state: list[Any] | None = None  # arriving from the step that was done last
-        self._grad_states: dict[int, list[Any]] = {}  # by the number of the step after which the state is
-        self._cut_gradients: dict[int, list[Any]] = {}  # what rows that began anew have, by the number of their step
+        self.__dict__.update(
+            _gone_back=0,  # steps that update_grad_input has done
+            _accumulated=0,  # and acc_grad_parameters
+            _grad_state=None,  # arriving from the step that was done last, a list
+            _grad_states={},  # by the number of the step after which the state is
+            _cut_gradients={},  # what rows that began anew have, by the number of their step
+        )
 
     # ---- masks ---------------------------------------------------------------------------------------------------
 
@@ -191,16 +196,17 @@ class AbstractRecurrent(Module):
             raise ValueError(complaint(self, f"a hidden state or its gradient of shape {given.shape}", expects))
         return np.array(np.broadcast_to(given, like.shape), dtype=like.dtype)
 
-    def _advance(self, records: list[Any], state: list[Any]) -> None:
-        """Note that steps were made."""
+    def _advance(self, records: list[Any], state: list[Any], remembered: int = 0) -> None:
+        """Note that steps were made, of which `remembered`, or as many as `rho` says, are remembered."""
         self._state = state
-        self.step += len(records)
+        self.__dict__["step"] += len(records)
         self._flags_used += len(records)
         if self.is_training:
             self._records += records
-            del self._records[: -(self.rho + 1)]
-            oldest = self.step - len(self._records)
-            self._cuts = {number: rows for number, rows in self._cuts.items() if number >= oldest}
+            del self._records[: -(remembered or self.rho + 1)]
+            if self._cuts:
+                oldest = self.step - len(self._records)
+                self._cuts = {number: rows for number, rows in self._cuts.items() if number >= oldest}
         else:
             self._records, self._cuts = [], {}
         self._rewind()

@@ -12,14 +12,11 @@ from numrnn.equations.derive import Program
 from numrnn.equations.symbols import Trace, Value
 from numrnn.errors import complaint, describe
 from numrnn.kernels.cpu import masking
-from numrnn.kernels.cpu.loop import CellLoop, Stepper, Tape, Weights
+from numrnn.kernels.cpu.loop import EVALUATE_STEPS, CellLoop, Stepper, Tape, Weights, with_batch
 from numrnn.kernels.cpu.memory import empty
 from numrnn.random import generator
 from numrnn.recurrent.abstract_recurrent import AbstractRecurrent
 from numrnn.table import Array, is_table
-
-EVALUATE_STEPS = 64
-"""Steps of a sequence that are computed at once in evaluate mode: this bounds the memory of a long one."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +41,8 @@ class Joint:
 
     def shape(self, shapes: dict[str, tuple[int, ...]]) -> tuple[int, ...]:
         """Return the parameter's shape, given those of the parts."""
+        if len(self.parts) == 1 and not self.is_transposed:
+            return shapes[self.parts[0]]
         width = sum(shapes[name][-1] for name in self.blocks[0])
         height = [sum(shapes[row[0]][0] for row in self.blocks)] if len(shapes[self.blocks[0][0]]) > 1 else []
         return (*height, width)[:: -1 if self.is_transposed else 1]
@@ -66,6 +65,47 @@ class Joint:
         """Write the parts into the parameter."""
         whole = np.concatenate([np.concatenate([parts[name] for name in row], axis=-1) for row in self.blocks])
         array[...] = whole.T if self.is_transposed else whole
+
+    def origin(self, name: str) -> str:
+        """Return, in words, what the parts are if the parameter is called `name`."""
+        return f" in {name}"
+
+
+@dataclass(frozen=True)
+class Antisymmetric:
+    """A square parameter W of which the equations get `W - W^T - damping * I`.
+
+    Attributes
+    ----------
+    part : str
+        Name of the equations' parameter.
+    damping : float
+        What is taken from the diagonal.
+    """
+
+    part: str
+    damping: float = 0.0
+
+    @property
+    def parts(self) -> list[str]:
+        """Names of the equations' parameters that are made of it."""
+        return [self.part]
+
+    def shape(self, shapes: dict[str, tuple[int, ...]]) -> tuple[int, ...]:
+        """Return the parameter's shape, given that of the part."""
+        return shapes[self.part]
+
+    def taken_apart(self, array: Array, shapes: dict[str, tuple[int, ...]]) -> dict[str, Array]:
+        """Return the part, a copy."""
+        return {self.part: array - array.T - np.eye(len(array), dtype=array.dtype) * array.dtype.type(self.damping)}
+
+    def gradient(self, of_part: Array) -> Array:
+        """Return the gradient of the parameter from that of the part."""
+        return of_part - of_part.T
+
+    def origin(self, name: str) -> str:
+        """Return, in words, what the part is if the parameter is called `name`."""
+        return f" = {name} - {name}ᵀ" + (f" - {self.damping!r} I" if self.damping else "")
 
 
 class Cell(AbstractRecurrent):
@@ -123,8 +163,8 @@ class Cell(AbstractRecurrent):
     states: tuple[str, ...] = ("h",)
     state_sizes: ClassVar[dict[str, str]] = {}
     """Name of the size of each state that does not have "hidden" channels."""
-    joint: ClassVar[dict[str, Joint]] = {}
-    """Parameters that hold several of the equations' side by side."""
+    joint: dict[str, Joint | Antisymmetric] = {}  # noqa: RUF012  (a cell may have one of its own)
+    """Parameters of which some of the equations' are made: those that hold several, and antisymmetric ones."""
 
     def __init__(
         self,
@@ -142,6 +182,7 @@ class Cell(AbstractRecurrent):
         self.input_size = self._checked_size("input_size", input_size)
         self.hidden_size = self._checked_size("hidden_size", input_size if hidden_size is None else hidden_size)
         self._batch_shape: tuple[int, ...] = ()
+        self._sums: dict[str, tuple[Any, Any, Any]] = {}  # of gradients, for antisymmetric parameters
         self._packed: dict[tuple[Any, bool], Weights] = {}  # by element type and direction (whether backward)
         self._stepper: Stepper | None = None  # for the next step in evaluate mode, if it is like the last one
         shapes = dict(self.program().trace.parameters)
@@ -151,7 +192,7 @@ class Cell(AbstractRecurrent):
                 raise ValueError(complaint(type(self).__name__, got, "a name that no other attribute has"))
             self.add_parameter(name, np.zeros(joint.shape(shapes), "float32"))
         self.reset(rng)
-        if self.p:
+        if self.p or self.program().trace.noise:
             self.rng = generator(rng)
 
     def equations(self, x: Value, *states: Value) -> Value | tuple[Value, ...]:
@@ -181,10 +222,10 @@ class Cell(AbstractRecurrent):
 
     # ---- parameters of several ------------------------------------------------------------------------------------
 
-    def _layout(self) -> dict[str, Joint]:
+    def _layout(self) -> dict[str, Joint | Antisymmetric]:
         """Return of what each parameter is made, in order: where the equations mention the first part."""
         owners = {part: name for name, joint in self.joint.items() for part in joint.parts}
-        layout: dict[str, Joint] = {}
+        layout: dict[str, Joint | Antisymmetric] = {}
         for part, _ in self.program().trace.parameters:
             name = owners.get(part, part)
             layout[name] = self.joint.get(name) or Joint(((part,),))
@@ -200,11 +241,33 @@ class Cell(AbstractRecurrent):
             parts |= joint.taken_apart(arrays[name], shapes)
         return parts
 
-    def _put_back(self, parts: dict[str, Array], arrays: dict[str, Array]) -> None:
-        """Write the parts of joint parameters back to the arrays."""
-        if self.joint:
-            for name, joint in self._layout().items():
-                joint.put_together(parts, arrays[name])
+    def _gradient_parts(self) -> dict[str, Array]:
+        """Return the gradients by the names that the equations use, to be added to; see `_put_back`."""
+        parts = self._parts(self._gradients)
+        for name, joint in self.joint.items():
+            if isinstance(joint, Antisymmetric):
+                gradient = self._gradients[name]
+                before, sums, shown = self._sums.get(name) or (None, None, None)
+                if shown is None or shown.dtype != gradient.dtype or not np.array_equal(shown, gradient):
+                    before, sums = gradient.copy(), np.zeros_like(gradient)  # someone else has changed it
+                self._sums[name] = before, sums, shown
+                parts[joint.part] = sums
+        return parts
+
+    def _put_back(self, parts: dict[str, Array]) -> None:
+        """Write what `_gradient_parts` gave, and was added to, back to the gradients.
+
+        The gradient of an antisymmetric parameter keeps the sums that it is the difference of: they are in the order
+        of the steps, however a sequence is cut into calls.
+        """
+        for name, joint in self._layout().items() if self.joint else ():
+            gradient = self._gradients[name]
+            if isinstance(joint, Antisymmetric):
+                before, sums, _ = self._sums[name]
+                gradient[...] = before + joint.gradient(sums)
+                self._sums[name] = before, sums, gradient.copy()
+            else:
+                joint.put_together(parts, gradient)
 
     # ---- start states that are learned ---------------------------------------------------------------------------
 
@@ -269,7 +332,7 @@ class Cell(AbstractRecurrent):
         return next(owner.__name__ for owner in type(self).__mro__ if "equations" in vars(owner))
 
     def explain(self, format: str = "text") -> str:
-        """Return the derived program as formulas.
+        r"""Return the derived program as formulas: phases, what is hoisted, stored and computed again, gradients.
 
         Parameters
         ----------
@@ -280,6 +343,32 @@ class Cell(AbstractRecurrent):
         ------
         ValueError
             If there is no such format.
+
+        Notes
+        -----
+        Names come from the equations: `W_{NAME,x}` and `b_{NAME}` are the parameters of `linear("NAME", x)`,
+        `a_{NAME}` its result, `u_{NAME}` the input's share of it; `w_{NAME}` is a peephole. Variables of the equations
+        keep their names. The gradient of the loss with respect to a quantity has a d in front, in LaTeX a bar on top.
+        The functions and ⊙ work channel by channel.
+
+        Examples
+        --------
+        >>> import numrnn as nr
+        >>> for part in nr.GRU(4, 6).explain().split("\n\n")[1:4]:
+        ...     print(part)
+        Forward, before the loop over time, for all steps at once
+          u_{gates} = W_{gates,x} x_t + b_{gates}
+          u_{candidate} = W_{candidate,x} x_t + b_{candidate}
+        Forward, step t, phase 1 of 2
+          product  a_{gates} = u_{gates} + W_{gates,h} h_{t-1}
+                   (a_r, a_z) = a_{gates}
+          block    z = σ(a_z)
+                   r = σ(a_r)
+                   s_1 = r ⊙ h_{t-1}
+        Forward, step t, phase 2 of 2
+          product  a_{candidate} = u_{candidate} + W_{candidate,h} s_1
+          block    n = tanh(a_{candidate})
+                   h_t = (1 - z) ⊙ n + z ⊙ h_{t-1}
         """
         from numrnn.equations.explain import explain
 
@@ -308,7 +397,7 @@ class Cell(AbstractRecurrent):
         """Raise an error if a step's input does not fit."""
         self._check(input, (1, 2), f"one step: shape (batch, {self.input_size}) or ({self.input_size},)")
 
-    def _check(self, input: Any, dimensions: tuple[int, int], expects: str) -> None:
+    def _check(self, input: Any, dimensions: tuple[int, int], expects: str, is_anew: bool = False) -> None:
         if not isinstance(input, np.ndarray):
             raise TypeError(complaint(self, describe(input), f"an array: {expects}"))
         if input.dtype != self.dtype:
@@ -317,7 +406,7 @@ class Cell(AbstractRecurrent):
         if input.ndim not in dimensions or input.shape[-1] != self.input_size:
             raise ValueError(complaint(self, describe(input), expects))
         batch_shape = input.shape[dimensions[0] - 1 : -1]
-        if self._state is not None and batch_shape != self._batch_shape:
+        if self._state is not None and not is_anew and batch_shape != self._batch_shape:
             got = f"a batch of shape {batch_shape} in the middle of a sequence"
             expects = f"{self._batch_shape}, as in the steps before"
             raise ValueError(complaint(self, got, expects, "forget() starts a new sequence, of any batch size"))
@@ -367,20 +456,68 @@ class Cell(AbstractRecurrent):
         shapes = [(batch, sizes[mask.size]) for mask in masks]
         return tuple(np.array(np.broadcast_to(*pair), self.dtype) for pair in zip(self.noise, shapes, strict=True))
 
+    def _drawn(self, steps: int, batch: int) -> tuple[Array, ...]:
+        """Return the noise of some steps, `(time, batch, channels)` each; what it is on average in evaluate mode."""
+        sources, sizes = self.program().trace.noise.values(), self.sizes()
+        widths = [sizes[value.size] for value in sources]
+        if not self.is_training:
+            means = zip(sources, widths, strict=True)
+            return tuple(np.full((steps, batch, width), value.number, self.dtype) for value, width in means)
+        uniform = np.split(self.rng.random((steps, batch, sum(widths))), np.cumsum(widths)[:-1], axis=2)
+        return tuple((u < value.number).astype(self.dtype) for u, value in zip(uniform, sources, strict=True))
+
     def update_output(self, input: Array) -> Array:
         """Make one step."""
         return self._run(input[np.newaxis])[0]
 
     def forward_sequence(self, input: Array) -> Array:
         """Return the outputs of all steps, `(time, batch, H)`, from one fused loop."""
-        self._check(input, (2, 3), f"a sequence: shape (time, batch, {self.input_size}) or (time, {self.input_size})")
+        self._check_sequence(input)
+        return self._run(input)
+
+    def _check_sequence(self, input: Any, is_anew: bool = False) -> None:
+        expects = f"a sequence: shape (time, batch, {self.input_size}) or (time, {self.input_size})"
+        self._check(input, (2, 3), expects, is_anew)
         if len(input) == 0:
             raise ValueError(complaint(self, describe(input), "at least one step"))
-        return self._run(input)
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether no row is treated apart, and nothing is drawn."""
+        trace = self.program().trace
+        return self._flags is None and not self._zeros_are_padding and not trace.masks and not trace.noise
+
+    def forward_plain_sequence(self, input: Array, is_anew: bool) -> Array:
+        """Do as `forward_sequence` does, or as `forget` and it do, and remember all steps, for a cell that `is_plain`.
+
+        If that fails, nothing has changed.
+        """
+        self._check_sequence(input, is_anew)
+        x = with_batch(input)
+        began = is_anew or self._state is None
+        state = self._first_state(x[0]) if began else self._state
+        loop, weights, steps = self._loop(), self._packed_weights(again=True), len(x)
+        output = empty((*x.shape[:2], loop.state_widths[0]), self.dtype)
+        records: list[Any] = [None] * steps
+        if self.is_training:
+            tape = loop.forward(weights, x, state, output)
+            records = [(tape, t) for t in range(steps)]
+            state = [array[-1] for array in tape.states]
+        else:
+            for first in range(0, steps, EVALUATE_STEPS):
+                part = slice(first, first + EVALUATE_STEPS)
+                state = [array[-1] for array in loop.forward(weights, x[part], state, output[part]).states]
+        if is_anew:
+            self._clear()
+        if began:
+            self._began_as_learned = self.learns_start_state and self._start_state is None
+        self._batch_shape = input.shape[1:-1]
+        self._advance(records, state, remembered=steps)
+        return output.reshape(*input.shape[:-1], -1)
 
     def _run(self, input: Array) -> Array:
         """Run all steps of `(time, [batch,] D)` and return the outputs."""
-        x = _batched(input)
+        x = with_batch(input)
         flags = self.flags_for(x, len(x))
         # the last thing that may be refused
         fresh = self._first_state(x[0]) if self._state is None or flags is not None else None
@@ -395,13 +532,14 @@ class Cell(AbstractRecurrent):
             if flags is not None and self._state is not None and (flags[part.start] & masking.RESET).any():
                 self._begin_anew(np.flatnonzero(flags[part.start] & masking.RESET), fresh)
                 state = self._state
-            own = () if flags is None else (flags[part],)
-            tape = self._loop().forward(weights, x[part], state, output[part], masks, *own)
             steps = part.stop - part.start
+            own = {} if flags is None else {"flags": flags[part]}
+            noise = self._drawn(steps, x.shape[1]) if self.program().trace.noise else ()
+            tape = self._loop().forward(weights, x[part], state, output[part], masks, noise=noise, **own)
             records = [(tape, t) for t in range(steps)] if self.is_training else [None] * steps
             self._advance(records, [array[-1] for array in tape.states])
         if len(x) == 1 and not self.is_training and self._flags is None and not self._zeros_are_padding:
-            self._stepper = Stepper(self._loop(), weights, x.shape[1], masks)
+            self._stepper = Stepper(self._loop(), weights, x.shape[1], (*masks, *noise))
             self._stepper_input = (x.dtype, input.shape[1:])
         return output.reshape(*input.shape[:-1], -1)
 
@@ -423,7 +561,7 @@ class Cell(AbstractRecurrent):
         """Return the packed weights, packed again if `again` says so: the parameters may have changed in place."""
         key = self.dtype, backward
         if key not in self._packed:
-            self._packed[key], again = Weights(self.program(), self.dtype, backward), True
+            self._packed[key], again = Weights(self._loop(), backward), True
         if again:
             self._packed[key].update(self._parts(self._parameters))
         return self._packed[key]
@@ -443,9 +581,9 @@ class Cell(AbstractRecurrent):
         """Return the gradient of the input and of the state before all steps of a tape."""
         for array, gradient in zip(tape.grad_states, grad_state or [0] * len(self.states), strict=True):
             array[-1] = gradient
-        x = _batched(input)
+        x = with_batch(input)
         weights = self._packed_weights(backward=True, again=self._gone_back == 0)
-        grad_x = self._loop().backward(weights, tape, x, _batched(grad_output))
+        grad_x = self._loop().backward(weights, tape, x, with_batch(grad_output))
         first = [array[0] for array in tape.grad_states]
         return grad_x.reshape(input.shape[1:] if len(tape) == 1 else input.shape), first
 
@@ -455,9 +593,9 @@ class Cell(AbstractRecurrent):
         self._accumulate_tape(tape.step(index), input[np.newaxis], scale)
 
     def _accumulate_tape(self, tape: Tape, input: Array, scale: float) -> None:
-        parts = self._parts(self._gradients)
-        self._loop().accumulate(parts, tape, _batched(input), scale)
-        self._put_back(parts, self._gradients)
+        parts = self._gradient_parts()
+        self._loop().accumulate(parts, tape, with_batch(input), scale)
+        self._put_back(parts)
         self._accumulate_starts(self.step - self._accumulated - len(tape), scale)
 
     def state_after(self, record: Any) -> list[Array]:
@@ -484,15 +622,15 @@ class Cell(AbstractRecurrent):
         tapes = self._tapes(len(input), self._gone_back)
         if tapes is None:
             return super().sequence_grad_input(input, grad_output)
-        grad_input, stop = empty(input.shape, self.dtype), len(input)
+        gradients, stop = [], len(input)
         for tape in tapes:
             part = slice(stop - len(tape), stop)
             self._loop().start_backward(tape)
             gradient, grad_state = self._go_back(tape, input[part], grad_output[part], self._arriving_gradient())
-            grad_input[part] = gradient.reshape(grad_input[part].shape)
+            gradients.append(gradient.reshape(-1, *input.shape[1:]))
             self._went_back(len(tape), grad_state)
             stop = part.start
-        return grad_input
+        return gradients[0] if len(gradients) == 1 else np.concatenate(gradients[::-1])
 
     def sequence_acc_grad_parameters(self, input: Array, grad_output: Array, scale: float = 1.0) -> None:
         """Add the gradients of the parameters of all steps."""
@@ -523,7 +661,7 @@ class Cell(AbstractRecurrent):
             self.noise = [mask[rows] for mask in self.noise]
 
     def _snapshot(self) -> Any:
-        return super()._snapshot(), self.rng.bit_generator.state if self.p else None
+        return super()._snapshot(), self.rng.bit_generator.state if "rng" in self.__dict__ else None
 
     def _rollback(self, snapshot: Any) -> None:
         rest, drawn = snapshot
@@ -545,10 +683,3 @@ class Cell(AbstractRecurrent):
     def describe_arguments(self) -> str:
         """Return the sizes."""
         return f"{self.input_size} -> {self.hidden_size}" + (f", p={self.p}" if self.p else "")
-
-
-def _batched(sequence: Array) -> Array:
-    """Return `(time, [batch,] features)` with a batch axis, contiguous and writeable: what kernels take."""
-    array = sequence if sequence.ndim == 3 else sequence[:, np.newaxis]
-    flags = array.flags
-    return array if flags.c_contiguous and flags.writeable else np.array(array, order="C")

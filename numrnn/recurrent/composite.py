@@ -7,14 +7,20 @@ from typing import Any
 import numpy as np
 
 from numrnn.errors import complaint, describe
+from numrnn.module import Module, NoEquations
 from numrnn.recurrent.abstract_recurrent import AbstractRecurrent
-from numrnn.table import leaves, map_table
+from numrnn.recurrent.lowering import Lowered, structure_of
+from numrnn.table import is_table, leaves, map_table
 
 
 class CompositeRecurrent(AbstractRecurrent):
     """A recurrent module made of other modules, whose memory it keeps for every step."""
 
     progress = (*AbstractRecurrent.progress, "_input_shapes")
+
+    def __init__(self, rho: int) -> None:
+        super().__init__(rho)
+        self._programs: dict[Any, Lowered | None] = {}  # by what they were made from; None where there is none
 
     def _clear(self) -> None:
         super()._clear()
@@ -72,6 +78,42 @@ class CompositeRecurrent(AbstractRecurrent):
     def _rows_taken(self, rows: Any) -> None:
         self._input_shapes = [(len(rows), *shape[1:]) for shape in self._input_shapes]
 
+    # ---- as a fused loop ------------------------------------------------------------------------------------------
+
+    def equations_of_step(self, recorder: Any, input: Any, states: list[Any]) -> list[Any]:
+        """Return the new states from symbols of the input and of the old ones; see `lowering`.
+
+        Raises
+        ------
+        NoEquations
+            If a module has none.
+        """
+        raise NoEquations(f"{self!r} has no equations")
+
+    def _in_loop(self) -> list[Module]:
+        """Return the modules that the equations of a step are made of."""
+        return self.children()
+
+    def _lowered(self, input: Any, state_widths: tuple[int, ...], outside_width: Any) -> Lowered | None:
+        """Return the program for steps like `input`, `([batch,] features)`, if there is one."""
+        is_features = not is_table(input) and input.dtype.kind == "f" and input.ndim in (1, 2)
+        width, axes = input.shape[-1] if is_features else None, 2 if is_table(input) else max(1, input.ndim)
+        key = structure_of(self._in_loop()), width, axes, state_widths
+        if key not in self._programs:
+            self._programs[key] = self._program(width, axes, state_widths, outside_width)
+        known = self._programs[key]
+        if known is None or known.source is None or known.input_width == outside_width(known.source):
+            return known
+        return self._program(width, axes, state_widths, outside_width)
+
+    def _program(
+        self, width: int | None, axes: int, state_widths: tuple[int, ...], outside_width: Any
+    ) -> Lowered | None:
+        try:
+            return Lowered(self, width, axes, state_widths, outside_width)
+        except NoEquations:
+            return None
+
     def _children_memory(self) -> list[Any]:
         return [child._take_memory() for child in self._children.values()]
 
@@ -93,3 +135,8 @@ def without_padding(input: Any, padding: Any) -> Any:
 def only_rows(gradient: Any, rows: Any) -> Any:
     """Return a gradient with zeros outside of some rows."""
     return np.where(rows_like(rows, gradient) != 0, gradient, gradient.dtype.type(0))
+
+
+def flat_rows(state: Any) -> Any:
+    """Return a state `([batch,] features)` with a batch axis."""
+    return state.reshape(-1, state.shape[-1])

@@ -10,6 +10,7 @@ from numrnn.containers import ParallelTable, Sequential
 from numrnn.errors import complaint, describe
 from numrnn.graph import Graph, Input
 from numrnn.kernels.cpu import masking
+from numrnn.kernels.cpu.loop import with_batch
 from numrnn.layers import (
     Add,
     BatchNormalization,
@@ -25,8 +26,14 @@ from numrnn.layers import (
 )
 from numrnn.layers.arrays import is_size
 from numrnn.module import Module
-from numrnn.recurrent.composite import CompositeRecurrent, only_rows, rows_like, without_padding
-from numrnn.recurrent.lowering import has_equations, lowered
+from numrnn.recurrent.composite import (
+    CompositeRecurrent,
+    flat_rows,
+    only_rows,
+    rows_like,
+    without_padding,
+)
+from numrnn.recurrent.lowering import Lowered
 from numrnn.table import add_tables, is_table, leaves, length_of, map_table, step_of
 
 
@@ -46,8 +53,8 @@ class Recurrence(CompositeRecurrent):
 
     Notes
     -----
-    Under a `Sequencer`, `Sequential(ParallelTable(input, Linear), CAddTable(), transfer)` with a Sigmoid, Tanh or ReLU
-    runs as a fused loop; other modules are stepped.
+    Under a `Sequencer`, the step module runs as a fused loop if it has equations: linear maps, arithmetic, functions of
+    elements, and containers and graphs of those, with anything at all that reads the input only. Others are stepped.
 
     Examples
     --------
@@ -197,50 +204,94 @@ class Recurrence(CompositeRecurrent):
 
     # ---- whole sequences -----------------------------------------------------------------------------------------
 
-    def _parts(self) -> tuple[Module, Module, Module, Module] | None:
-        """Return input module, feedback, transfer and merge module, if the step is made of those and has equations."""
-        step = self._children["step"]
-        if type(step) is not Sequential or len(step) != 3 or type(step[0]) is not ParallelTable or len(step[0]) != 2:
-            return None
-        parts = step[0][0], step[0][1], step[2], step[1]
-        return parts if self._is_single and has_equations(*parts[1:]) else None
+    def equations_of_step(self, recorder: Any, input: Any, states: list[Any]) -> list[Any]:
+        """Run the step module on symbols."""
+        symbols = iter(states)
+        new = recorder.run(self._children["step"], [input, _map_sizes(lambda size: next(symbols), self.output_size)])
+        if self._is_single:
+            return [new]
+        return [symbol for _, symbol in _pairs(recorder, self.output_size, new)]
+
+    def _state_widths(self) -> tuple[int, ...] | None:
+        """Return the features of each state, if that is all that they have."""
+        sizes = [size for size, _ in _pairs(None, self.output_size, None)]
+        return tuple(size[0] for size in sizes) if all(len(size) == 1 for size in sizes) else None
 
     @property
     def over_time(self) -> str:
         """How a sequence is run."""
-        return "step by step" if self._parts() is None else "input all steps at once, then one fused loop"
+        known = [program for program in self._programs.values() if program is not None]
+        widths = self._state_widths()
+        if not known and widths is not None:
+            planned = _planned_input(self._children["step"])
+            known = [self._program(planned, 2, widths, lambda module: _output_width(module, widths[0]))]
+        if not known or known[-1] is None:
+            return "step by step"
+        return "one fused loop" if known[-1].source is None else "input all steps at once, then one fused loop"
 
     def forward_sequence(self, input: Any) -> Any:
         """Run all steps: as a fused loop if the step module has equations."""
-        parts = self._parts()
-        if parts is None or self._flags is not None or self._zeros_are_padding:
+        widths = self._state_widths()
+        if widths is None or self._flags is not None or self._zeros_are_padding:
             return super().forward_sequence(input)
-        self.check_input(step_of(input, 0))
+        first = step_of(input, 0)
+        self.check_input(first)
+        mapped: dict[Any, Any] = {}
+
+        def map_input(module: Module) -> int | None:
+            if module not in mapped:
+                mapped[module] = module.forward_sequence(input)
+            given = mapped[module]
+            is_sequence = not is_table(given) and given.ndim == 3 - (first.ndim == self.n_input_dim)
+            return given.shape[-1] if is_sequence else None
+
+        lowered = self._lowered(first, widths, map_input)
+        x = input if lowered is None or lowered.source is None else mapped[lowered.source]
+        if lowered is None or x.dtype != self.dtype:
+            for module in mapped:
+                module.forget()
+            return super().forward_sequence(input)
+        return self._run_fused(lowered, input, x)
+
+    def _run_fused(self, lowered: Lowered, input: Any, x: Any) -> Any:
+        """Run the loop that reads `x`."""
         self._note_beginning()
         state = self._state if self._state is not None else self._first_state(step_of(input, 0))
-        mapped = parts[0].forward_sequence(input)
-        cell = lowered(*parts[1:], mapped)
-        if cell is None:
-            parts[0].forget()
-            return super().forward_sequence(input)
-        cell.begin(parts[1], state, self.is_training)
-        outputs = cell.forward_sequence(mapped)
-        records = [{"after": [h.reshape(mapped.shape[1:])], "in_sequence": True} for h in cell.remembered_outputs()]
+        self._shapes = [array.shape for array in leaves(state)]
+        outputs, tape = lowered.forward(with_batch(x), [flat_rows(array) for array in leaves(state)], self.is_training)
+        length = len(x)
+        records = [{}] * length
+        if tape is not None:
+            steps = [[array[t + 1] for array in tape.states] for t in range(length)]
+            records = [{"after": self._as_state(step), "in_sequence": True} for step in steps]
+        after = self._as_state([np.array(output[-1]) for output in outputs])
         self._input_shapes = [leaf.shape[1:] for leaf in leaves(input)]
-        self._advance(records or [{}] * length_of(input), [cell.get_hidden_state()])
-        self._sequence = {"mapped": mapped, "cell": cell}
-        return outputs
+        self._advance(records, after)
+        self._sequence = {"x": x, "lowered": lowered, "tape": tape}
+        return self.output_of(self._as_state(outputs, length))
+
+    def _as_state(self, arrays: list[Any], *time: int) -> list[Any]:
+        """Return arrays `([time,] batch, features)` in the structure and shapes of the state."""
+        shaped = iter([array.reshape(*time, *shape) for array, shape in zip(arrays, self._shapes, strict=True)])
+        state = _map_sizes(lambda size: next(shaped), self.output_size)
+        return [state] if self._is_single else state
 
     def sequence_grad_input(self, input: Any, grad_output: Any) -> Any:
         """Go back through a sequence."""
         if not self._is_whole(length_of(input)):
             return super().sequence_grad_input(input, grad_output)
-        source, cell = self._parts()[0], self._sequence["cell"]
-        cell.set_grad_hidden_state(None, self._arriving_gradient())
-        self._sequence["grads"] = cell.sequence_grad_input(self._sequence["mapped"], grad_output)
-        self._went_back(length_of(input), [cell.get_grad_hidden_state(0)])
-        grad_input = source.sequence_grad_input(input, self._sequence["grads"])
-        self._sequence["memory"] = source._take_memory()
+        x, lowered, tape = (self._sequence[name] for name in ("x", "lowered", "tape"))
+        states = self._as_state([array[1:] for array in tape.states], len(x))
+        outside = [with_batch(gradient) for gradient in leaves(self.gradient_of(states, grad_output))]
+        arriving = self._arriving_gradient()
+        last = [None] * len(outside) if arriving is None else [flat_rows(gradient) for gradient in leaves(arriving)]
+        grad_x, before = lowered.backward(tape, with_batch(x), outside, last)
+        self._went_back(len(x), self._as_state(before))
+        self._sequence["grads"] = grads = grad_x.reshape(x.shape)
+        if lowered.source is None:
+            return grads
+        grad_input = lowered.source.sequence_grad_input(input, grads)
+        self._sequence["memory"] = lowered.source._take_memory()
         return grad_input
 
     def sequence_acc_grad_parameters(self, input: Any, grad_output: Any, scale: float = 1.0) -> None:
@@ -248,10 +299,11 @@ class Recurrence(CompositeRecurrent):
         if not self._records[-1]["in_sequence"]:
             super().sequence_acc_grad_parameters(input, grad_output, scale)
             return
-        source = self._parts()[0]
-        self._sequence["cell"].sequence_acc_grad_parameters(self._sequence["mapped"], grad_output, scale)
-        source._restore_memory(self._sequence["memory"])
-        source.sequence_acc_grad_parameters(input, self._sequence["grads"], scale)
+        lowered = self._sequence["lowered"]
+        lowered.accumulate(self._sequence["tape"], with_batch(self._sequence["x"]), scale)
+        if lowered.source is not None:
+            lowered.source._restore_memory(self._sequence["memory"])
+            lowered.source.sequence_acc_grad_parameters(input, self._sequence["grads"], scale)
         self._accumulate_starts(self.step - self._accumulated - length_of(input), scale)
         self._accumulated += length_of(input)
 
@@ -274,6 +326,27 @@ def _checked_size(owner: str, size: Any) -> Any:
 
 def _map_sizes(function: Any, size: Any) -> Any:
     return function(size) if isinstance(size, tuple) else [_map_sizes(function, element) for element in size]
+
+
+def _pairs(recorder: Any, size: Any, value: Any) -> list[tuple[tuple[int, ...], Any]]:
+    """Return each size of a row of the output with what is there in a table of symbols; with None without one."""
+    if isinstance(size, tuple):
+        return [(size, value)]
+    values = [None] * len(size) if recorder is None else recorder.table(value, len(size))
+    return [pair for inner in zip(size, values, strict=True) for pair in _pairs(recorder, *inner)]
+
+
+def _planned_input(step: Module) -> int | None:
+    """Return the features of the input that the first module of a step expects, if it says so."""
+    return next((part.input_size for part in step.modules() if isinstance(part, Linear)), None)
+
+
+def _output_width(module: Module, otherwise: int) -> int:
+    """Return how many features a module makes, if its last part says so."""
+    sizes = [
+        getattr(part, name) for part in module.modules() for name in ("output_size", "n_output") if hasattr(part, name)
+    ]
+    return next((size for size in reversed(sizes) if isinstance(size, int)), otherwise)
 
 
 def _first_size(size: Any) -> tuple[int, ...]:

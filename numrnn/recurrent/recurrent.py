@@ -8,11 +8,12 @@ import numpy as np
 
 from numrnn.errors import complaint, describe
 from numrnn.kernels.cpu import masking
+from numrnn.kernels.cpu.loop import with_batch
 from numrnn.layers import Add, CAddTable, Sigmoid
 from numrnn.module import Module
-from numrnn.recurrent.composite import CompositeRecurrent, only_rows, rows_like, without_padding
-from numrnn.recurrent.lowering import LoweredRecurrence, has_equations, lowered
-from numrnn.table import Array, add_tables, leaves, length_of, map_table, stack_steps, step_of
+from numrnn.recurrent.composite import CompositeRecurrent, flat_rows, only_rows, rows_like, without_padding
+from numrnn.recurrent.lowering import Lowered
+from numrnn.table import Array, add_tables, is_table, leaves, length_of, map_table, stack_steps, step_of
 
 
 class Recurrent(CompositeRecurrent):
@@ -204,48 +205,71 @@ class Recurrent(CompositeRecurrent):
         self.check_input(step_of(input, 0))
         length, outputs = length_of(input), []
         mapped = self._children["input"].forward_sequence(input)
-        cell = self._lowered(mapped)
+        lowered = self._lowered_for(mapped)
         # a step that begins a sequence, in some rows or all, goes through the start module
         state, starting = self._beginning(self._state, step_of(mapped, 0))
-        stepped = length if cell is None else int(state is None or starting is not None)
+        stepped = length if lowered is None else int(state is None or starting is not None)
         for t in range(stepped):
             output, state, record = self._recur(state, starting if t == 0 else None, step_of(mapped, t))
             self._advance([record | {"in_sequence": True}], state)
             outputs.append(output)
+        self._sequence = {"mapped": mapped, "lowered": lowered, "stepped": stepped, "tape": None}
         self._starting_rows = None
         if stepped < length:
-            cell.begin(self._children["feedback"], state, self.is_training)
-            outputs += list(cell.forward_sequence(mapped[stepped:]))
-            shape = mapped.shape[1:]
-            records = [{"after": [h.reshape(shape)], "in_sequence": True} for h in cell.remembered_outputs()]
-            self._advance(records or [{}] * (length - stepped), [cell.get_hidden_state()])
+            outputs += list(self._run_fused(lowered, mapped[stepped:], state))
         self._input_shapes = [leaf.shape[1:] for leaf in leaves(input)]
-        self._sequence = {"mapped": mapped, "cell": cell, "stepped": stepped}
         return stack_steps(outputs)
+
+    def _run_fused(self, lowered: Lowered, mapped: Array, state: list[Any]) -> Array:
+        """Run steps as a loop from a state, and return their outputs."""
+        (output,), tape = lowered.forward(with_batch(mapped), [flat_rows(state[0])], self.is_training)
+        output = output.reshape(mapped.shape)
+        records: list[Any] = [{}] * len(mapped)
+        if tape is not None:
+            records = [{"after": [h], "in_sequence": True} for h in tape.states[0][1:].reshape(mapped.shape)]
+        self._sequence["tape"] = tape
+        self._advance(records, [np.array(output[-1])])
+        return output
 
     @property
     def over_time(self) -> str:
         """How a sequence is run."""
-        _, _, feedback, transfer, merge = self.children()
-        if has_equations(feedback, transfer, merge):
+        width, known = self._planned_width(), any(program is not None for program in self._programs.values())
+        if known or self._program(width, 2, (width,), None) is not None:
             return "input all steps at once, then one fused loop"
         return "input all steps at once, then step by step"
 
-    def _lowered(self, mapped: Any) -> LoweredRecurrence | None:
+    def equations_of_step(self, recorder: Any, input: Any, states: list[Any]) -> list[Any]:
+        """Run feedback, merge and transfer module on symbols; the input is what the input module gave."""
         _, _, feedback, transfer, merge = self.children()
-        return lowered(feedback, transfer, merge, mapped)
+        fed = recorder.run(feedback, states[0])
+        return [recorder.run(transfer, recorder.run(merge, [recorder.symbol(input), fed]))]
+
+    def _in_loop(self) -> list[Module]:
+        return self.children()[2:]
+
+    def _planned_width(self) -> int:
+        """Return how many hidden features the start or the feedback module has, if it says so."""
+        arrays = [array for child in self.children()[::2][:2] for _, array in child.named_parameters()]
+        return arrays[0].shape[0] if arrays else 1
+
+    def _lowered_for(self, mapped: Any) -> Lowered | None:
+        if is_table(mapped) or mapped.ndim not in (2, 3) or mapped.dtype != self.dtype:
+            return None
+        return self._lowered(mapped[0], mapped.shape[-1:], None)
 
     def sequence_grad_input(self, input: Any, grad_output: Any) -> Any:
         """Go back through a sequence."""
         if not self._is_whole(length_of(input)):
             return super().sequence_grad_input(input, grad_output)
-        mapped, cell, stepped = (self._sequence[name] for name in ("mapped", "cell", "stepped"))
+        mapped, lowered, stepped, tape = (self._sequence[name] for name in ("mapped", "lowered", "stepped", "tape"))
         length, grads = length_of(input), []
-        if stepped < length:
-            cell.set_grad_hidden_state(None, self._arriving_gradient())
-            fused = grad_output[stepped:]
-            grads += list(cell.sequence_grad_input(mapped[stepped:], fused))[::-1]
-            self._went_back(length - stepped, [cell.get_grad_hidden_state(0)])
+        if tape is not None:
+            arriving, rest = self._arriving_gradient(), mapped[stepped:]
+            last = None if arriving is None else flat_rows(arriving[0])
+            grad_x, before = lowered.backward(tape, with_batch(rest), [with_batch(grad_output[stepped:])], [last])
+            self._went_back(length - stepped, [before[0].reshape(mapped.shape[1:])])
+            grads += list(grad_x.reshape(rest.shape))[::-1]
         self._sequence["records"] = self._records[len(self._records) - length : len(self._records) - length + stepped]
         for t in reversed(range(stepped)):
             record = self._sequence["records"][t]
@@ -262,9 +286,9 @@ class Recurrent(CompositeRecurrent):
         if not self._records[-1]["in_sequence"]:
             super().sequence_acc_grad_parameters(input, grad_output, scale)
             return
-        mapped, cell, stepped = (self._sequence[name] for name in ("mapped", "cell", "stepped"))
-        if stepped < length_of(input):
-            cell.sequence_acc_grad_parameters(mapped[stepped:], grad_output[stepped:], scale)
+        mapped, lowered, stepped, tape = (self._sequence[name] for name in ("mapped", "lowered", "stepped", "tape"))
+        if tape is not None:
+            lowered.accumulate(tape, with_batch(mapped[stepped:]), scale)
         for record in reversed(self._sequence["records"]):
             self._accumulate_recurrence(record, scale)
         self._children["input"]._restore_memory(self._sequence["memory"])

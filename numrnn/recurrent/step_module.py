@@ -93,9 +93,9 @@ class StepModule(Module):
     def acc_grad_parameters(self, input: Any, grad_output: Any, scale: float = 1.0) -> None:
         """Add the parameters' gradients."""
         cell = self.cell
-        parts = cell._parts(cell._gradients)
+        parts = cell._gradient_parts()
         cell._loop().accumulate(parts, self._tape, np.array(input[0])[np.newaxis], scale)
-        cell._put_back(parts, cell._gradients)
+        cell._put_back(parts)
 
     def describe_arguments(self) -> str:
         """Return the cell, or its sizes."""

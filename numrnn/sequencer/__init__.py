@@ -16,5 +16,8 @@ from numrnn.sequencer.seq_brnn import SeqBGRU as SeqBGRU
 from numrnn.sequencer.seq_brnn import SeqBLSTM as SeqBLSTM
 from numrnn.sequencer.seq_brnn import SeqBRNN as SeqBRNN
 from numrnn.sequencer.sequencer import Sequencer as Sequencer
+from numrnn.sequencer.stacked import StackedGRU as StackedGRU
+from numrnn.sequencer.stacked import StackedLSTM as StackedLSTM
+from numrnn.sequencer.stacked import StackedRNN as StackedRNN
 from numrnn.sequencer.truncated import TruncatedSequencer as TruncatedSequencer
 from numrnn.sequencer.variable_length import VariableLength as VariableLength

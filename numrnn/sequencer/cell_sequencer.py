@@ -81,6 +81,9 @@ class CellSequencer(Sequencer):
             return array
         return np.ascontiguousarray(np.swapaxes(array, 0, 1)) if self.batch_first else array
 
+    def _is_plain(self, input: Any) -> bool:
+        return super()._is_plain(input) and input.ndim == 3 and not self.batch_first and self._next_start is None
+
     def update_output(self, input: Any) -> Array:
         """Run the sequence."""
         states, x = self._split(input)

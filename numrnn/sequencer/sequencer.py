@@ -5,11 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from numrnn.containers import Container
 from numrnn.module import Module
+from numrnn.recurrent import Cell
 from numrnn.sequencer.abstract_sequencer import AbstractSequencer, SequenceModule, remembering, states_inside
 from numrnn.sequencer.plan import plan_of
-from numrnn.table import length_of
+from numrnn.table import length_of, signature
 
 
 class Sequencer(SequenceModule):
@@ -55,6 +58,19 @@ class Sequencer(SequenceModule):
     def module(self) -> Module:
         """The module of one step."""
         return self._children["module"]
+
+    def forward(self, input: Any) -> Any:
+        """Return the outputs of all steps; if that fails, nothing has changed."""
+        if not self._is_plain(input):
+            return super().forward(input)
+        output = self.module.forward_plain_sequence(input, is_anew=not self.remembers)
+        self.__dict__.update(_seen=(signature(input), signature(output)), _can_go_back=True)
+        return output
+
+    def _is_plain(self, input: Any) -> bool:
+        """Whether all there is to do is to run a cell over an array."""
+        cell = self._children["module"]
+        return isinstance(cell, Cell) and type(input) is np.ndarray and self._newest is None and cell.is_plain
 
     def run_sequence(self, sequence: Any) -> Any:
         """Return the outputs of all steps."""
@@ -102,7 +118,7 @@ class Sequencer(SequenceModule):
 
 
 def is_over_sequences(module: Module) -> bool:
-    """Whether a module takes whole sequences: a sequencer, or a container with one in it (a stack of several, say)."""
+    """Whether a module takes whole sequences: a sequencer, or a container (a stack of several, say) with one in it."""
     if isinstance(module, AbstractSequencer):
         return module.takes_sequences
     return isinstance(module, Container) and any(map(is_over_sequences, module.children()))

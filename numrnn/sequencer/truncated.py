@@ -73,6 +73,9 @@ class TruncatedSequencer(Sequencer):
         ends = [*range(self.every, length, self.every), length]
         return [(max(0, end - self.back), end - (end - 1) % self.every - 1, end) for end in ends]
 
+    def _is_plain(self, input: Any) -> bool:
+        return super()._is_plain(input) and not self.is_training
+
     def run_sequence(self, sequence: Any) -> Any:
         """Return the outputs of all steps."""
         if not self.is_training:

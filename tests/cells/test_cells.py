@@ -1,5 +1,7 @@
 """The library's cells: they are what their papers say, row by row, whatever the shape."""
 
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,10 +20,18 @@ class Row:
     step: naive.Step
     parameters: tuple[str, ...]
     """Names and shapes, in order: "name HxD"."""
+    is_bounded: bool = True
+    """Whether outputs stay within -1 and 1, or the start state."""
+    start: Callable[[list[np.ndarray]], list[np.ndarray]] = list
+    """Makes a start state that may occur from one of random numbers."""
 
 
 def _three(prefix):
     return (f"{prefix}_weight_x HxD", f"{prefix}_bias H", f"{prefix}_weight_h HxH")
+
+
+def _of_x(prefix, parts=""):
+    return (f"{prefix}_weight_x {parts}HxD", f"{prefix}_bias {parts}H")
 
 
 def _four(prefix):
@@ -32,9 +42,14 @@ def _blocks(prefix, parts):
     return (f"{prefix}_weight_x {parts}HxD", f"{prefix}_bias {parts}H", f"{prefix}_weight_h {parts}HxH")
 
 
+def _in_scale(h, c, n, m):
+    """Return a state of an sLSTM whose cell is within its normaliser."""
+    return [h, np.tanh(c) * np.abs(n), np.abs(n), m]
+
+
 CELLS = {
     "RNN": Row(nr.RNN, naive.rnn_tanh, _three("hidden")),
-    "RNN-relu": Row(lambda *sizes: nr.RNN(*sizes, nonlinearity="relu"), naive.rnn_relu, _three("hidden")),
+    "RNN-relu": Row(lambda *sizes: nr.RNN(*sizes, nonlinearity="relu"), naive.rnn_relu, _three("hidden"), False),
     "LSTM": Row(nr.LSTM, naive.lstm, (*_four("forget"), *_four("input"), *_three("candidate"), *_four("output"))),
     "LSTM-plain": Row(
         lambda *sizes: nr.LSTM(*sizes, cell2gate=False),
@@ -42,6 +57,36 @@ CELLS = {
         (*_three("forget"), *_three("input"), *_three("candidate"), *_three("output")),
     ),
     "FastLSTM": Row(nr.FastLSTM, naive.fast_lstm, _blocks("gates", 4)),
+    "SLSTM": Row(nr.SLSTM, naive.slstm, _blocks("gates", 4), start=lambda s: _in_scale(*s)),
+    "SLSTM-heads": Row(
+        lambda d, h=None: nr.SLSTM(d, h, heads=math.gcd(h or d, 4)),
+        naive.slstm,
+        ("gates_weight_x 4HxD", "gates_bias 4H", "gates_weight_h 2x2HxP"),
+        start=lambda s: _in_scale(*s),
+    ),
+    "LayerNormLSTM": Row(
+        lambda *sizes: nr.LayerNormLSTM(*sizes, eps=0.1),
+        naive.layer_norm_lstm,
+        ("x_weight_x 4HxD", "x_gain 4H", "h_weight_h 4HxH", "h_gain 4H", "bias 4H", "cell_gain H", "cell_bias H"),
+    ),
+    "LayerNormGRU": Row(
+        lambda *sizes: nr.LayerNormGRU(*sizes, eps=0.1),
+        naive.layer_norm_gru,
+        (
+            *("x_weight_x 2HxD", "x_gain 2H", "h_weight_h 2HxH", "h_gain 2H", "bias 2H"),
+            *("candidate_x_weight_x HxD", "candidate_x_gain H", "candidate_h_weight_h HxH", "candidate_h_gain H"),
+            *("candidate_x_bias H", "candidate_h_bias H"),
+        ),
+    ),
+    "LRU": Row(
+        nr.LRU,
+        naive.lru,
+        (
+            *("nu H", "theta H", "gamma H", "input_weight_x 2HxD", "skip_weight_x HxD"),
+            *("output_weight_re HxH", "output_weight_im HxH"),
+        ),
+        is_bounded=False,
+    ),
     "GRU": Row(nr.GRU, naive.gru, (*_blocks("gates", 2), *_three("candidate"))),
     "RecLSTM": Row(nr.RecLSTM, naive.rec_lstm, ("weight D+Hx4H", "bias 4H")),
     "RecLSTM-projected": Row(
@@ -57,6 +102,37 @@ CELLS = {
             *("feature_weight HxD+H", "feature_bias H", "operations_weight 6HxD+H", "operations_bias 6H"),
         ),
     ),
+    "MGU": Row(nr.MGU, naive.mgu, (*_three("forget"), *_three("candidate"))),
+    "SRU": Row(
+        nr.SRU,
+        naive.sru,
+        (*_of_x("gates", 2), "candidate_weight_x HxD", "forget_peephole H", "reset_peephole H", "skip_weight_x HxD"),
+        False,
+    ),
+    "IndRNN": Row(nr.IndRNN, naive.indrnn, (*_of_x("hidden"), "hidden_peephole H"), False),
+    "QRNN": Row(nr.QRNN, naive.qrnn, _of_x("gates", 3)),
+    "MinGRU": Row(nr.MinGRU, naive.min_gru, _of_x("gates", 2), False),
+    "MinLSTM": Row(nr.MinLSTM, naive.min_lstm, _of_x("gates", 3), False),
+    "CTRNN": Row(
+        lambda *sizes: nr.CTRNN(*sizes, tau=1.5, learns_tau=True), naive.ctrnn, ("log_tau H", *_three("hidden"))
+    ),
+    "LTC": Row(nr.LTC, naive.ltc, (*_three("hidden"), "level H", "log_tau H")),
+    "CoupledLSTM": Row(nr.CoupledLSTM, naive.coupled_lstm, _blocks("gates", 3)),
+    "GRUResetAfter": Row(
+        nr.GRUResetAfter,
+        naive.gru_reset_after,
+        (*_blocks("gates", 2), "candidate_h_weight_h HxH", "candidate_h_bias H", *_of_x("candidate_x")),
+    ),
+    "PlainLSTM": Row(nr.PlainLSTM, naive.plain_lstm, _blocks("gates", 4)),
+    "AntisymmetricRNN": Row(
+        nr.AntisymmetricRNN, naive.antisymmetric_rnn, ("recurrent_weight HxH", *_of_x("candidate")), False
+    ),
+    "AntisymmetricRNN-gated": Row(
+        lambda *sizes: nr.AntisymmetricRNN(*sizes, gated=True),
+        naive.antisymmetric_rnn,
+        ("recurrent_weight HxH", *_of_x("candidate"), *_of_x("gate")),
+        False,
+    ),
 }
 each_cell = pytest.mark.parametrize("row", CELLS.values(), ids=CELLS.keys())
 each_dtype = pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -71,7 +147,8 @@ def made(row, shape, dtype, seed=0):
     cell = row.make(input_size, hidden_size)
     cell.reset(rng)
     cell = cell.astype(dtype)
-    cell.set_hidden_state(0, [rng.normal(0, 0.5, (batch, hidden_size)).astype(dtype) for _ in cell.states])
+    start = row.start([rng.normal(0, 0.5, (batch, hidden_size)) for _ in cell.states])
+    cell.set_hidden_state(0, [state.astype(dtype) for state in start])
     x, grad = rng.normal(0, 1, (time, batch, input_size)), rng.normal(0, 1, (time, batch, hidden_size))
     return cell, x.astype(dtype), grad.astype(dtype)
 
@@ -99,7 +176,8 @@ def assert_same(left, right):
 
 def test_the_table_has_every_cell_of_the_library():
     of_library = {c for c in vars(numrnn.cells).values() if isinstance(c, type) and issubclass(c, nr.Cell)}
-    assert {type(row.make(2, 2)) for row in CELLS.values()} == of_library
+    random = {nr.ZoneoutLSTM, nr.ZoneoutGRU}
+    assert {type(row.make(2, 2)) for row in CELLS.values()} == of_library - random
 
 
 @each_dtype
@@ -219,7 +297,7 @@ def test_large_values_saturate_without_nan(row, dtype):
     x *= 1e6
     by_row, by_parameter = results(cell, x, grad)
     assert all(np.isfinite(array).all() for array in (*by_row, *by_parameter))
-    if row.step is not naive.rnn_relu:
+    if row.is_bounded:
         start = _listed(cell.get_hidden_state(0))[0]  # the GRU holds on to a part of it
         assert np.abs(by_row[0]).max() <= max(1, np.abs(start).max())
 
@@ -236,12 +314,16 @@ def test_strided_and_read_only_arrays_give_the_same_and_are_not_changed(row):
     assert_same(before, (odd_x, odd_grad))
 
 
+def _sized(text, sizes):
+    return int(text) if text.isdecimal() else int(text[:-1] or 1) * sizes[text[-1]]
+
+
 @each_cell
 def test_parameters_have_the_names_shapes_and_order_of_the_original(row):
-    sizes = {"H": 6, "D": 4}
+    sizes = {"H": 6, "D": 4, "P": 3}  # P: half of H
 
     def shape(text):
-        factors = [[int(f[:-1] or 1) * sizes[f[-1]] for f in factor.split("+")] for factor in text.split("x")]
+        factors = [[_sized(f, sizes) for f in factor.split("+")] for factor in text.split("x")]
         return tuple(map(sum, factors))
 
     expected = [(name, shape(text)) for name, text in (entry.split() for entry in row.parameters)]
@@ -266,7 +348,8 @@ def test_initial_weights_fill_their_range_and_follow_the_seed(row):
     cell.reset(3)
     first = cell.state_dict()
     for name, array in first.items():
-        bound = 400**-0.5 if name.endswith(("weight_h", "peephole")) else 25**-0.5
+        if not name.endswith("_bias"):  # a bias shares the range of the weight before it
+            bound = array.shape[-1] ** -0.5
         assert 0.97 * bound < np.abs(array).max() <= np.float32(bound), name
         assert abs(array.mean()) < 0.15 * bound, name
     cell.reset(3)

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 import numrnn as nr
 import numrnn.equations as on_symbols
+from tests import naive
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,10 @@ UNARY = {
     "exp": lambda m, a: m.exp(-m.absolute(a)),
     "log": lambda m, a: m.log(m.softplus(a) + 1),
     "sqrt": lambda m, a: m.sqrt(a * a + 1),
+    "wave": lambda m, a: m.sin(a) * m.cos(2 * a),
+    "center": lambda m, a: a - m.mean(a),
+    "normalized": lambda m, a: a / m.sqrt(m.mean(a * a) + 1),
+    "total": lambda m, a: a + m.tanh(m.total(m.tanh(a)) * 0.2),
     "reciprocal": lambda m, a: 1 / (2 + m.tanh(a)),
     "negate": lambda m, a: -a,
     "rest": lambda m, a: 1 - a,
@@ -78,15 +83,20 @@ def recipes(draw: Any) -> Recipe:
         unused.update(range(len(values), len(values) + parts))
         values.extend([channels] * parts)
 
-    kinds = st.sampled_from(["linear", "linear", "unary", "unary", "unary", "binary", "binary", "peephole"])
+    kinds = st.sampled_from(["linear", "linear", "unary", "unary", "unary", "binary", "binary", "peephole", "fixed"])
     for number in range(draw(st.integers(4, 9))):
         kind, a = draw(kinds), len(values) - 1 - draw(st.integers(0, len(values) - 1))
         if kind == "linear":
             more = draw(st.sets(st.integers(0, len(values) - 1), max_size=2)) - {a}
             size, parts, bias = draw(st.sampled_from(list(sizes))), draw(st.integers(1, 3)), draw(st.booleans())
-            instruct(sizes[size], parts, "linear", (a, *sorted(more)), f"map{number}", size, parts, bias)
+            arguments = (a, *sorted(more))
+            divisors = [[k for k in (1, 2, 3, 4, 5) if values[b] % k == sizes[size] % k == 0] for b in arguments]
+            heads = tuple(draw(st.sampled_from(numbers)) for numbers in divisors)
+            instruct(sizes[size], parts, "linear", arguments, f"map{number}", size, parts, bias, heads)
         elif kind == "peephole":
             instruct(values[a], 1, "peephole", (a,), f"diagonal{number}")
+        elif kind == "fixed":
+            instruct(values[a], 1, "fixed", (a,), f"gain{number}")
         elif kind == "unary":
             instruct(values[a], 1, draw(st.sampled_from(list(UNARY))), (a,))
         else:
@@ -101,7 +111,7 @@ def recipes(draw: Any) -> Recipe:
         unused.difference_update(results[1:])
         foreign = tuple(k for k in sorted(unused) if values[k] != sizes[output_size])
         if foreign:
-            instruct(sizes[output_size], 1, "linear", foreign, "rest", output_size, 1, False)
+            instruct(sizes[output_size], 1, "linear", foreign, "rest", output_size, 1, False, (1,) * len(foreign))
         again = draw(st.sets(st.sampled_from(of_width(sizes[output_size])), max_size=3))
         mine = {k for k in unused if values[k] == sizes[output_size]} | again
         instruct(sizes[output_size], 1, "sum", (results[0], *sorted(mine - {results[0]})))
@@ -115,16 +125,24 @@ def carry_out(recipe: Recipe, language: Any, x: Any, states: Any) -> tuple[Any, 
     for kind, chosen, *rest in recipe.instructions:
         arguments = [values[k] for k in chosen]
         if kind == "linear":
-            name, size, parts, bias = rest
-            result = language.linear(name, *arguments, size=size, parts=parts, bias=bias)
+            name, size, parts, bias, heads = rest
+            result = language.linear(name, *arguments, size=size, parts=parts, bias=bias, heads=heads)
             values += [result] if parts == 1 else list(result)
         elif kind == "peephole":
             values.append(language.peephole(rest[0], *arguments))
+        elif kind == "fixed":
+            values.append(fixed_function(language, language.vector(rest[0], *arguments), *arguments))
         elif kind == "sum":
             values.append(sum(arguments[1:], start=0.5 * arguments[0]))
         else:
             values.append((UNARY.get(kind) or BINARY[kind])(language, *arguments))
     return tuple(values[k] for k in recipe.results)
+
+
+def fixed_function(m: Any, w: Any, a: Any) -> Any:
+    """Return something made of functions of a parameter w alone, of which one is in the other."""
+    decay = m.exp(-m.exp(w))
+    return decay * m.cos(w) * a + w * decay
 
 
 class RandomCell(nr.Cell):
@@ -142,6 +160,9 @@ class RandomCell(nr.Cell):
 
 
 class _Symbols:
+    def vector(self, name, like):
+        return on_symbols.parameter(name, like.size)
+
     def __getattr__(self, name):
         return abs if name == "absolute" else getattr(on_symbols, name)
 
@@ -162,14 +183,24 @@ class OnArrays:
     def __init__(self, parameters: dict[str, np.ndarray], suffixes: dict[str, tuple[str, ...]]) -> None:
         self.parameters, self.suffixes, self.margin = parameters, suffixes, np.inf
 
-    def linear(self, name, *arguments, size, parts, bias):
+    def linear(self, name, *arguments, size, parts, bias, heads):
         p = self.parameters
         weights = [p[f"{name}_weight_{suffix}"] for suffix in self.suffixes[name]]
-        result = sum(a @ w.T for a, w in zip(arguments, weights, strict=True)) + (p[f"{name}_bias"] if bias else 0)
+        terms = [naive.mapped(w, a, parts) for a, w in zip(arguments, weights, strict=True)]
+        result = sum(terms) + (p[f"{name}_bias"] if bias else 0)
         return result if parts == 1 else np.split(result, parts, axis=-1)
 
     def peephole(self, name, value):
         return self.parameters[f"{name}_peephole"] * value
+
+    def vector(self, name, like):
+        return self.parameters[name]
+
+    def total(self, a):
+        return a.sum(-1, keepdims=True)
+
+    def mean(self, a):
+        return a.mean(-1, keepdims=True)
 
     def _is_greater(self, a, b):
         gap = np.abs(np.real(a) - np.real(b))
@@ -194,4 +225,6 @@ class OnArrays:
     def softplus(self, a):
         return np.log(1 + np.exp(a))
 
-    tanh, exp, log, sqrt = (staticmethod(function) for function in (np.tanh, np.exp, np.log, np.sqrt))
+    tanh, exp, log, sqrt, sin, cos = (
+        staticmethod(function) for function in (np.tanh, np.exp, np.log, np.sqrt, np.sin, np.cos)
+    )

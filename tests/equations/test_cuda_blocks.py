@@ -33,12 +33,12 @@ def on_device(function):
 
 
 SCALAR = {
-    "exp": math.exp, "log": math.log, "sqrt": math.sqrt, "tanh": math.tanh,
+    "cos": math.cos, "exp": math.exp, "log": math.log, "sin": math.sin, "sqrt": math.sqrt, "tanh": math.tanh,
     "sigmoid": lambda a: 1.0 / (1.0 + math.exp(-a)), "softplus": lambda a: math.log1p(math.exp(a)),
     "relu": lambda a: max(a, 0.0), "maximum": max, "minimum": min, "greater": lambda a, b: float(a > b),
 }
 ON_ARRAYS = {
-    "exp": np.exp, "log": np.log, "sqrt": np.sqrt, "tanh": np.tanh,
+    "cos": np.cos, "exp": np.exp, "log": np.log, "sin": np.sin, "sqrt": np.sqrt, "tanh": np.tanh,
     "sigmoid": lambda a: 1 / (1 + np.exp(-a)), "softplus": lambda a: np.log1p(np.exp(a)),
     "relu": lambda a: np.maximum(a, 0), "maximum": np.maximum, "minimum": np.minimum,
     "greater": lambda a, b: (a > b).astype(float),

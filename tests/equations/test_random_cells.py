@@ -81,7 +81,8 @@ def _listed(states):
     return states if isinstance(states, list) else [states]
 
 
-def check(recipe, seed):
+def drawn_from(recipe, seed):
+    """Return what a recipe and a seed make, if it is fit for a comparison."""
     try:
         drawn = Drawn(recipe, seed)
     except ValueError as error:  # two instructions that come to the same, for one map
@@ -89,6 +90,11 @@ def check(recipe, seed):
         raise
     assume(drawn.is_tame())
     assume(drawn.cell.parameters()[0])  # the element type of a cell is that of its parameters
+    return drawn
+
+
+def check(recipe, seed):
+    drawn = drawn_from(recipe, seed)
     note(drawn.cell.source())
     output, last, gradients = drawn.run()
 
@@ -127,6 +133,7 @@ def _add_to(value, array, start, width):
 
 ON_NUMBERS = {
     "load": lambda array, start, width: array[start],
+    "load_same": lambda array, position: array[position],
     "store": lambda value, array, start, width: array.__setitem__(start, value),
     "add_to": _add_to,
     "fill": lambda array, start, width: array.__setitem__(start, 0),

@@ -21,7 +21,7 @@ ON_NUMBERS = {
     "maximum": max,
     "minimum": min,
     "greater": lambda a, b: float(a > b),
-    **{name: getattr(math, name) for name in ("exp", "log", "sqrt", "tanh")},
+    **{name: getattr(math, name) for name in ("cos", "exp", "log", "sin", "sqrt", "tanh")},
 }
 
 
@@ -140,7 +140,7 @@ def test_derivative_at_a_kink_is_one_of_those_beside_it(name):
 
 def test_every_function_of_equations_is_an_operation_and_every_call_in_a_text_is_known():
     offered = {name for name, value in vars(equations).items() if callable(value) and not isinstance(value, type)}
-    assert offered - {"dropout", "linear", "parameter", "peephole"} <= OPERATIONS.keys()
+    assert offered - {"bernoulli", "dropout", "linear", "mean", "parameter", "peephole", "total"} <= OPERATIONS.keys()
     called = {op.text.partition("(")[0] for op in OPERATIONS.values() if op.text[0].isalpha()}
     assert called <= {*FUNCTIONS, "abs"}
 

@@ -6,6 +6,7 @@ import sys
 import time
 from pathlib import Path
 
+from numrnn.kernels.cpu import cache
 from numrnn.kernels.cpu.cache import LockedCache, njit
 
 FAMILY = """
@@ -63,3 +64,12 @@ def test_what_processes_compile_at_once_is_not_mixed_up(tmp_path):
 def test_a_kernel_is_cached_if_it_is_to_be():
     assert isinstance(njit(cache=True)(test_a_kernel_is_cached_if_it_is_to_be)._cache, LockedCache)
     assert not isinstance(njit()(test_a_kernel_is_cached_if_it_is_to_be)._cache, LockedCache)
+
+
+def test_a_change_in_another_file_of_the_kernels_is_seen(monkeypatch):
+    dispatcher = njit(cache=True)(test_a_kernel_is_cached_if_it_is_to_be)
+    codegen = dispatcher.targetctx.codegen()
+    before = dispatcher._cache._index_key((), codegen)
+    assert dispatcher._cache._index_key((), codegen) == before
+    monkeypatch.setattr(cache, "digest_of_sources", lambda: "another")
+    assert dispatcher._cache._index_key((), codegen) != before

@@ -7,11 +7,12 @@ from hypothesis import strategies as st
 from numba.core.errors import TypingError
 
 from numrnn.kernels.cpu import matmul
-from numrnn.kernels.cpu.affine import add_outer_products, add_row_sums, multiply
+from numrnn.kernels.cpu.affine import _affine, add_outer_products, add_row_sums, affine, multiply
 from numrnn.kernels.cpu.matmul import (
     BACK_DEPTH,
     DEPTH,
     MOST_PARTS,
+    ROWS,
     empty_panels,
     lanes_of,
     narrow_product,
@@ -35,7 +36,7 @@ def product(a, b, start):
     rows, depth = a.shape
     a, panels, size = np.array(a, order="C").reshape(-1), pack(np.array(b, order="C")), b.shape[1]
     kernel = narrow_product if panels.shape[2] == lanes_of(a.dtype) else product1
-    kernel(a, 0, depth, 1, rows, panels, 0, len(panels), out, 0, size, out, 0, size)
+    kernel(a, 0, depth, 1, rows, panels, 0, len(panels), out, 0, size, out, 0, size, size)
     return out.reshape(start.shape)
 
 
@@ -140,6 +141,25 @@ def test_parts_and_ranges_of_panels_change_no_bit(dtype, rows, depth, size, data
             start = top * parts * size
             kernel(a.reshape(-1), top * depth, depth, 1, bottom - top, panels, low, high, bias, 0, 0, out, start, size)
     np.testing.assert_array_equal(out.reshape(expected.shape), expected)
+
+
+@each_dtype
+@settings(deadline=None, max_examples=40)
+@given(rows=sizes, depth=depths.map(lambda depth: max(1, depth)), columns=sizes, threads=st.integers(1, 3))
+@example(rows=130, depth=DEPTH, columns=3, threads=1)  # too many rows to pack on the way
+def test_packing_on_the_way_and_threads_change_no_bit(dtype, rows, depth, columns, threads):
+    a, b, bias = normal((rows, depth), dtype), normal((depth, columns), dtype), normal((columns,), dtype)
+    expected = np.empty((rows, columns), dtype)
+    multiply(a, pack(b), bias, expected)
+    for factor, is_transposed in ((b, False), (np.ascontiguousarray(b.T), True)):
+        out = np.full((rows, columns), np.nan, dtype)
+        affine(a, factor, bias, out, is_transposed)
+        np.testing.assert_array_equal(out, expected)
+        if rows * min(depth, DEPTH) <= ROWS * DEPTH:
+            out.fill(np.nan)
+            for part in range(threads):
+                _affine(a, factor, bias, out, is_transposed, part, threads, np.zeros(32, np.int64))
+            np.testing.assert_array_equal(out, expected)
 
 
 @pytest.mark.parametrize("wrong", range(4))

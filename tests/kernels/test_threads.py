@@ -1,5 +1,6 @@
 """Threads: the same bits for any number of them, and no program is harmed by them."""
 
+import math
 import multiprocessing
 import os
 import subprocess
@@ -37,7 +38,11 @@ def drawn(steps, batch, inputs, hidden, dtype):
     return rng.normal(size=(steps, batch, inputs)).astype(dtype), rng.normal(size=(steps, batch, hidden)).astype(dtype)
 
 
-CELLS = [nr.LSTM, nr.FastLSTM, nr.GRU, nr.RNN]
+def with_heads(inputs, hidden):
+    return nr.SLSTM(inputs, hidden, heads=math.gcd(hidden, 6))
+
+
+CELLS = [nr.LSTM, nr.FastLSTM, nr.GRU, nr.RNN, nr.MinGRU, with_heads]
 cells = pytest.mark.parametrize("make", CELLS, ids=[cell.__name__ for cell in CELLS])
 
 

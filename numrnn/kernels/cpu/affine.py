@@ -6,12 +6,52 @@ import numpy as np
 
 from numrnn.kernels.cpu.cache import njit
 from numrnn.kernels.cpu.machine import OPTIONS, VECTOR_BITS
-from numrnn.kernels.cpu.matmul import add_products_of_transposed, add_rows, narrow_product, product1
+from numrnn.kernels.cpu.matmul import (
+    DEPTH,
+    ROWS,
+    TILE_VECTORS,
+    add_products_of_transposed,
+    add_rows,
+    narrow_packing_product,
+    narrow_product,
+    pack,
+    packing_product,
+    product1,
+)
 from numrnn.kernels.cpu.sharing import share
 from numrnn.kernels.cpu.threads import run, threads_for
 
 COLUMNS = 1920
 """Columns of a gradient that are summed up at once."""
+
+
+def affine(a: np.ndarray, b: np.ndarray, row: np.ndarray, out: np.ndarray, is_transposed: bool = False) -> None:
+    """Write row + a @ b, for `a` (M, K), `b` (K, J), `row` (J,) and `out` (M, J); or row + a @ b.T, for `b` (J, K).
+
+    As long as `a` stays in the cache, each panel of `b` is packed just before it is used, which saves a way to the
+    farther caches and back.
+    """
+    if len(a) * min(DEPTH, a.shape[1]) > ROWS * DEPTH:
+        multiply(a, pack(b, is_transposed), row, out)
+    else:
+        run(_affine, (a, b, row, out, is_transposed), threads_for(2 * a.size * out.shape[1]))
+
+
+@njit(**OPTIONS)
+def _affine(a, b, row, out, is_transposed, part, parts, barrier):
+    (rows, depth), columns = a.shape, out.shape[1]
+    lanes = VECTOR_BITS // (8 * a.itemsize)
+    count = -(-columns // (lanes if columns <= lanes else TILE_VECTORS * lanes))
+    low, high, first, last = 0, rows, 0, count
+    if rows >= count:
+        low, high = share(rows, part, parts)
+    else:
+        first, last = share(count, part, parts)
+    a, b, out, start, out_start = a.ravel(), b.ravel(), out.ravel(), low * depth, low * columns
+    if columns <= lanes:
+        narrow_packing_product(a, start, high - low, depth, b, is_transposed, first, last, row, out, out_start, columns)
+    else:
+        packing_product(a, start, high - low, depth, b, is_transposed, first, last, row, out, out_start, columns)
 
 
 def multiply(a: np.ndarray, panels: np.ndarray, row: np.ndarray, out: np.ndarray) -> None:
@@ -32,30 +72,33 @@ def _multiply(a, panels, row, out, part, parts, barrier):
     rows, a, start = high - low, a.ravel(), low * depth
     out, out_start = out.ravel(), low * columns
     if panels.shape[2] == VECTOR_BITS // (8 * panels.itemsize):
-        narrow_product(a, start, depth, 1, rows, panels, first, last, row, 0, 0, out, out_start, columns)
+        narrow_product(a, start, depth, 1, rows, panels, first, last, row, 0, 0, out, out_start, columns, columns)
     else:
-        product1(a, start, depth, 1, rows, panels, first, last, row, 0, 0, out, out_start, columns)
+        product1(a, start, depth, 1, rows, panels, first, last, row, 0, 0, out, out_start, columns, columns)
 
 
-def add_outer_products(a: np.ndarray, b: np.ndarray, scale: float, out: np.ndarray, sums: np.ndarray) -> None:
+def add_outer_products(
+    a: np.ndarray, b: np.ndarray, scale: float, out: np.ndarray, sums: np.ndarray, is_fresh: bool = False
+) -> None:
     """Add scale * a.T @ b to `out` (I, J), for `a` (M, I) and `b` (M, J), and the column sums of scale * a to `sums`.
 
-    Both are sums over rows, the last row first. An empty `sums` is left alone.
+    Both are sums over rows, the last row first. An empty `sums` is left alone. If `is_fresh`, `out` counts as zero,
+    whatever is in it.
     """
-    run(_add_outer_products, (a, b, scale, out, sums), threads_for(2 * a.size * out.shape[1]))
+    run(_add_outer_products, (a, b, scale, out, sums, is_fresh), threads_for(2 * a.size * out.shape[1]))
 
 
 @njit(**OPTIONS)
-def _add_outer_products(a, b, scale, out, sums, part, parts, barrier):
+def _add_outer_products(a, b, scale, out, sums, is_fresh, part, parts, barrier):
     (rows, width), columns = a.shape, b.shape[1]
     low, high = share(width, part, parts)
     a, last = a.ravel(), (rows - 1) * width
     bs, starts, sizes, outs = (b.ravel(),), ((rows - 1) * columns,), (columns,), (out.ravel(),)
-    for first in range(low, high, COLUMNS):  # both while these columns are in the second cache
+    for first in range(low, high, COLUMNS):  # their part of `out` stays in the second cache
         end = min(high, first + COLUMNS)
-        if sums.size:
-            add_rows(a, last, -width, first, end, rows, scale, sums)
-        add_products_of_transposed(a, last, -width, first, end, rows, bs, starts, sizes, scale, outs)
+        if is_fresh:
+            out[first:end] = 0
+        add_products_of_transposed(a, last, -width, first, end, rows, bs, starts, sizes, sizes, scale, outs, sums)
 
 
 @njit(**OPTIONS)

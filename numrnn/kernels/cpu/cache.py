@@ -3,13 +3,19 @@
 A function's compiled signatures lie in numbered files, and an index says which is which. Two processes that compile
 different signatures at the same time could both take the next number: then the index of one leads to the code of the
 other. So both happen under a lock.
+
+Numba itself looks at the date of a function's own file only. Kernels are made of functions from several files, so here
+the sources of all of them are a part of the key.
 """
 
 from __future__ import annotations
 
+import functools
+import hashlib
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 import numba
@@ -36,8 +42,18 @@ def njit(cache: bool = False, **options: Any) -> Callable[[Callable[..., Any]], 
     return decorate
 
 
+@functools.cache
+def digest_of_sources() -> str:
+    """Return a digest of all files in this folder."""
+    files = sorted(Path(__file__).parent.glob("*.py"))
+    return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
+
+
 class LockedCache(FunctionCache):
     """Numba's cache of one function, under a lock for its folder."""
+
+    def _index_key(self, sig: Any, codegen: Any) -> tuple[Any, ...]:
+        return *super()._index_key(sig, codegen), digest_of_sources()
 
     def _load_overload(self, sig: Any, target_context: Any) -> Any:
         if not os.path.isdir(self.cache_path):

@@ -21,6 +21,7 @@ import numba
 
 import numrnn
 from numrnn.equations.derive import Program
+from numrnn.kernels.cpu.cache import digest_of_sources
 from numrnn.kernels.cpu.emit import emit_module
 
 
@@ -50,15 +51,9 @@ def program_text(program: Program, name: str, dtype: str, options: str = "OPTION
 
 
 @functools.cache
-def _kernel_sources() -> bytes:
-    folder = Path(numrnn.__file__).parent / "kernels" / "cpu"
-    return b"".join(path.read_bytes() for path in sorted(folder.glob("*.py")))
-
-
-@functools.cache
 def _import(text: str, name: str, uncached_text: str) -> types.ModuleType:
     digest = hashlib.sha256()
-    for part in (text.encode(), numrnn.__version__.encode(), numba.__version__.encode(), _kernel_sources()):
+    for part in (text.encode(), numrnn.__version__.encode(), numba.__version__.encode(), digest_of_sources().encode()):
         digest.update(part)
     module_name = f"{name.lower()}_{digest.hexdigest()[:16]}"
     try:

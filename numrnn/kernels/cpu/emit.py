@@ -13,9 +13,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from numrnn.equations.derive import Group, Product, Program
-from numrnn.equations.emit import FUNCTIONS, emit_blocks
-from numrnn.equations.symbols import LinearMap, Value
+from numrnn.equations.derive import Block, Group, Product, Program
+from numrnn.equations.emit import FUNCTIONS, emit_blocks, fixed_blocks
+from numrnn.equations.symbols import ROW, LinearMap, Value
 
 SHARING = "by_channels, part, parts, barrier"
 ACTIVE = "end = active_end(flags, t * batch, low, high) if flags.size else high"
@@ -48,11 +48,14 @@ def emit_module(program: Program, dtype: str, origin: str, options: str = "OPTIO
         "from numrnn.kernels.cpu.masking import HOLD, PADDING, active_end, add_row, copy_row, fill_row",
         f"from numrnn.kernels.cpu.matmul import {', '.join(_matmul_names(program))}",
         "from numrnn.kernels.cpu.sharing import share, share_of_channels",
-        f"from numrnn.kernels.cpu.vector import LANES{bits} as LANES, add_to, fill, load, store",
+        f"from numrnn.kernels.cpu.vector import LANES{bits} as LANES, add_to, fill, load, load_same, store, sum_of",
     ]
     blocks = [f"@njit(**{inline})\n{text}" for text in emit_blocks(program, dtype).split("\n\n")]
     kernels = [
-        _emit_kernel("forward", "x, output, tape, weights, vectors, masks, flags, stretch", options, _forward(program)),
+        *([_emit_fix(program, options)] if program.fixed else []),
+        _emit_kernel(
+            "forward", "x, output, tape, passing, weights, vectors, masks, flags, stretch", options, _forward(program)
+        ),
         _emit_kernel("step", ", ".join(["x, output", *_step_arrays(program), "stretch"]), options, _step(program)),
         _emit_kernel(
             "backward",
@@ -67,7 +70,7 @@ def emit_module(program: Program, dtype: str, origin: str, options: str = "OPTIO
 
 def _matmul_names(program: Program) -> list[str]:
     products = {f"product{group.columns}" for group in program.groups} | {"product1"}
-    return ["CHANNELS", "add_products_of_transposed", "add_rows", *sorted(products), "repeat"]
+    return ["CHANNELS", "TILE_VECTORS", "add_products_of_transposed", "add_rows", *sorted(products), "repeat"]
 
 
 def _emit_kernel(name: str, arguments: str, options: str, lines: list[str]) -> str:
@@ -91,36 +94,60 @@ class _Text:
 
     # ---- where values are: 'array, position' at row `row`, channel j --------------------------------------------
 
-    def place(self, value: Value) -> str:
+    def place(self, value: Value, j: str = "j") -> str:
         p = self.program
         if value is p.input:
-            return "x, row * size_input + j"
+            return f"x, row * size_input + {j}"
         if value in p.states:
-            return f"state{p.states.index(value)}, row * size_{value.size} + j"
+            return f"state{p.states.index(value)}, row * size_{value.size} + {j}"
         if value in p.outputs:
-            return f"state{p.outputs.index(value)}, (row + batch) * size_{value.size} + j"
+            return f"state{p.outputs.index(value)}, (row + batch) * size_{value.size} + {j}"
         if value.kind == "linear":
-            return self._in_group(value)
+            return self._in_group(value, j)
         if value.kind == "vector":
-            return f"vector{self.vectors.index(value)}, j"
+            return f"vector{self.vectors.index(value)}, {j}"
+        if value in p.fixed:
+            return f"vector{len(self.vectors) + p.fixed.index(value)}, {j}"
         if value.kind == "mask":
-            return f"mask{list(p.trace.masks.values()).index(value)}, n * size_{value.size} + j"
+            return f"mask{list(p.trace.masks.values()).index(value)}, n * size_{value.size} + {j}"
+        if value.kind == "noise":
+            index = len(p.trace.masks) + list(p.trace.noise.values()).index(value)
+            return f"mask{index}, row * size_{value.size} + {j}"
         if value in p.kept_in_group:
-            return self._in_group(p.kept_in_group[value])
-        return f"kept{p.kept.index(value)}, row * size_{value.size} + j"
+            return self._in_group(p.kept_in_group[value], j)
+        if value in p.passing:
+            return f"passing{p.passing.index(value)}, n * size_{value.size} + {j}"
+        return f"kept{p.kept.index(value)}, row * size_{value.size} + {j}"
 
-    def gradient_place(self, value: Value) -> str:
+    def load(self, value: Value, block: Block) -> str:
+        """Return what reads a value for a block: what has one number a row is the same in all channels."""
+        return self.load_from(self.place(value, self._j(value, block)), value, block)
+
+    def load_gradient(self, value: Value, block: Block) -> str:
+        """Return what reads a value's gradient for a block."""
+        return self.load_from(self.gradient_place(value, self._j(value, block)), value, block)
+
+    def load_from(self, place: str, value: Value, block: Block) -> str:
+        return f"load_same({place})" if self._is_spread(value, block) else f"load({place}, width)"
+
+    def _j(self, value: Value, block: Block) -> str:
+        return "0" if self._is_spread(value, block) else "j"
+
+    def _is_spread(self, value: Value, block: Block) -> bool:
+        return value.size == ROW and not block.is_of_rows
+
+    def gradient_place(self, value: Value, j: str = "j") -> str:
         p = self.program
         if value in p.work:
-            return f"work{p.work.index(value)}, n * size_{value.size} + j"
+            return f"work{p.work.index(value)}, n * size_{value.size} + {j}"
         if value.kind == "vector":
-            return f"grad_vector{self.vectors.index(value)}, row * size_{value.size} + j"
-        return f"grad_{self.place(value)}"
+            return f"grad_vector{self.vectors.index(value)}, row * size_{value.size} + {j}"
+        return f"grad_{self.place(value, j)}"
 
-    def _in_group(self, value: Value) -> str:
+    def _in_group(self, value: Value, j: str) -> str:
         group = self.program.group_of(value)
         column = f"(row * {group.columns} + {group.position(value)})"
-        return f"pre{group.index}, {column} * size_{group.size} + j"
+        return f"pre{group.index}, {column} * size_{group.size} + {j}"
 
     @property
     def vectors(self) -> list[Value]:
@@ -140,6 +167,8 @@ class _Text:
         vectors = "grad_vectors" if "grad_vector" in arrays else "vectors"
         for k, vector in enumerate(self.vectors):
             sizes.setdefault(vector.size or "", f"{vectors}[{k}].shape[-1]")
+        if p.totals:
+            sizes[ROW] = "1"
         self.add(0, *(f"size_{size} = {text}" for size, text in sizes.items() if size != "input"))
         self.unpack_more(*arrays)
 
@@ -151,8 +180,10 @@ class _Text:
             "state": len(p.states),
             "kept": len(p.kept),
             "work": len(p.work),
+            "passing": len(p.passing),
+            "gathered": max((len(block.gathered) for block in p.blocks), default=0),
             "vector": len(self.vectors),
-            "mask": len(p.trace.masks),
+            "mask": len(p.trace.masks) + len(p.trace.noise),
             "held": len(p.states),
         }
         for array in arrays:
@@ -160,7 +191,8 @@ class _Text:
             if count is None:
                 self.add(0, f"{array} = {array}.ravel()")
             else:
-                plural = array if array.endswith(("pre", "kept", "work", "held")) else f"{array}s"
+                is_plural = array.endswith(("pre", "kept", "work", "held", "passing", "gathered"))
+                plural = array if is_plural else f"{array}s"
                 remarks = [self._remark(array, k) for k in range(count)]
                 self.add(0, *(f"{array}{k} = {plural}[{k}].ravel(){remarks[k]}" for k in range(count)))
 
@@ -176,7 +208,8 @@ class _Text:
             "low, high = (0, batch) if by_channels else share(batch, part, parts)",
         )
         names = dict.fromkeys(sizes)
-        self.add(0, *(f"first_{s}, last_{s} = share_of_channels(size_{s}, place, team, LANES)" for s in names))
+        unit = "TILE_VECTORS * LANES" if self.program.products else "LANES"
+        self.add(0, *(f"first_{s}, last_{s} = share_of_channels(size_{s}, place, team, {unit})" for s in names))
 
     # ---- pieces of a step ----------------------------------------------------------------------------------------
 
@@ -190,6 +223,11 @@ class _Text:
         self.at_step(2, ")")
         for text, result in zip(stores, results, strict=True):
             self.at_step(2, *text.format(result).split("\n"))
+
+    def rows_apart(self, line: str) -> None:
+        """Add the loop that does something for each row; of several parts, one does it."""
+        self.at_step(0, "for n in range(low, end):", "    row = t * batch + n")
+        self.at_step(1, f"for j in range(first_{ROW}, last_{ROW}):", f"    {line}")
 
     def fill(self, place: str, size: str) -> None:
         """Add loops that set something to zero in this part."""
@@ -246,8 +284,8 @@ class _Text:
             self.row_call(3, "copy_row", (f"held{k}", "n", size), (f"grad_state{k}", "row + batch", size))
             self.at_step(3, "if flags[row] & HOLD:")
             self.row_call(4, "copy_row", (f"held{k}", "n", size), before)
-            if k == 0:
-                self.row_call(4, "add_row", ("grad_output", "row", size), before)
+            if k < p.given_out:
+                self.row_call(4, "add_row", (_grad_output(p, k), "row", size), before)
             self.at_step(3, "else:")
             self.row_call(4, "fill_row", before)
 
@@ -260,10 +298,10 @@ def _panels(parts: int, low: str, high: str) -> str:
 def _forward(program: Program) -> list[str]:
     text = _Text(program, depth=2)
     text.unpack("x", "pre", "state", "kept")
-    text.unpack_more("mask")
+    text.unpack_more("mask", "passing")
     text.add(0, "output = output.ravel()", "flags = flags.ravel()", "biases, inputs, panels = weights")
-    text.add(0, *(f"vector{k} = vectors[{k}]" for k in range(len(text.vectors))))
-    others = [state.size or "" for state in program.states]
+    text.add(0, *(f"vector{k} = vectors[{k}]" for k in range(len(text.vectors) + len(program.fixed))))
+    others = [state.size or "" for state in program.states] + [ROW] * bool(program.totals)
     text.share([b.size for b in program.blocks] + [product.group.size for product in program.products] + others)
     text.add(0, "for start in range(0, steps, stretch):", "    stop = min(steps, start + stretch)")
     _emit_input_maps(text)
@@ -271,32 +309,157 @@ def _forward(program: Program) -> list[str]:
     text.at_step(0, ACTIVE)
     for level in range(program.depth + 1):
         products = [(k, product) for k, product in enumerate(program.products) if product.group.level == level]
-        if products:
+        totals = [value for value in program.totals if program.level(value) == level]
+        if products or totals:
             text.at_step(0, "wait(barrier, team)")
         for k, product in products:
             group, size = product.group, product.group.size
             array, start = _rows_of(program, product.argument)
             row = f"(t * batch + low) * {group.columns} * size_{size}"
-            pre = f"pre{group.index}, {row}"
-            depth = f"size_{product.argument.size}"
-            text.at_step(
-                0,
-                f"product{group.columns}(",
-                f"    {array}, ({start} + low) * {depth}, {depth}, 1, end - low,",
-                f"    panels[{k}], {_panels(group.columns, f'first_{size}', f'last_{size}')},",
-                f"    {pre}, {group.columns} * size_{size}, {pre}, size_{size},",
-                ")",
+            call = _Call(
+                source=(array, f"({start} + low)"),
+                rows="end - low",
+                panels=f"panels[{k}]",
+                channels=(f"first_{size}", f"last_{size}"),
+                before=(f"pre{group.index}", row, f"{group.columns} * size_{size}"),
+                target=(f"pre{group.index}", row),
             )
-        for index, block in enumerate(program.blocks):
-            if block.level == level:
-                stores = [f"store({{0}}, {text.place(value)}, width)" for value in block.outputs]
-                if program.outputs[0] in block.outputs:
-                    stores[block.outputs.index(program.outputs[0])] += (
-                        f"\nstore({{0}}, output, row * size_{block.size} + j, width)"
-                    )
-                text.block(f"block{index}", block.size, [f"load({text.place(v)}, width)" for v in block.inputs], stores)
+            _emit_product(text, 2, group, product.position, call)
+        for value in totals:
+            argument = value.arguments[0]
+            source = f"sum_of({text.place(argument, '0')}, size_{argument.size})"
+            text.rows_apart(f"{_element(text.place(value))} = {source}")
+        at_level = [(index, block) for index, block in enumerate(program.blocks) if block.level == level]
+        for index, block in at_level:
+            if block.is_of_rows:
+                _emit_block(text, index, block)
+        if totals or any(block.is_of_rows for _, block in at_level):
+            text.at_step(0, "wait(barrier, team)")
+        for index, block in at_level:
+            if not block.is_of_rows:
+                _emit_block(text, index, block)
     text.end_flagged()
     return text.lines
+
+
+def _element(place: str) -> str:
+    """Return the element of an array at a place, as text."""
+    array, position = place.split(", ")
+    return f"{array}[{position}]"
+
+
+def _emit_block(text: _Text, index: int, block: Block) -> None:
+    first = text.program.outputs[0]
+    stores = [f"store({{0}}, {text.place(value)}, width)" for value in block.outputs]
+    if first in block.outputs:
+        stores[block.outputs.index(first)] += f"\nstore({{0}}, output, row * size_{block.size} + j, width)"
+    text.block(f"block{index}", block.size, [text.load(value, block) for value in block.inputs], stores)
+
+
+def _emit_fix(program: Program, options: str) -> str:
+    """Return the kernel that computes the functions of parameters alone."""
+    text = _Text(program, depth=0)
+    text.add(0, *(f"vector{k} = vectors[{k}]" for k in range(len(text.vectors) + len(program.fixed))))
+    for index, (inputs, _, outputs) in enumerate(fixed_blocks(program)):
+        text.add(0, f"size = len({text.place(outputs[0]).split(', ')[0]})", "for j in range(0, size, LANES):")
+        results = "".join(f"result{k}, " for k in range(len(outputs)))
+        text.add(1, "width = size - j", f"{results}= fixed{index}(")
+        text.add(2, *(f"load({text.place(value)}, width)," for value in inputs))
+        text.add(1, ")")
+        text.add(1, *(f"store(result{k}, {text.place(value)}, width)" for k, value in enumerate(outputs)))
+    head = [f"@njit(**{options})", "def fix(vectors):"]
+    return "\n".join([*head, *("    " + line for line in text.lines)])
+
+
+@dataclass
+class _Call:
+    """A matrix product in a kernel, of all heads: arrays, flat, with where to begin; numbers are expressions."""
+
+    source: tuple[str, str]  # array, row
+    rows: str
+    panels: str
+    channels: tuple[str, str] | None  # of the target that this part of the kernel has; None: all
+    before: tuple[str, str, str]  # array, start, from row to row
+    target: tuple[str, str]  # array, start
+
+
+def _emit_product(text: _Text, depth: int, group: Group, position: int, call: _Call) -> None:
+    """Add the product of a group's weights with an argument: target = before + W argument."""
+    size, width = f"size_{group.size}", f"size_{group.maps[0].arguments[position].size}"
+    array, row = call.source
+    source = f"{array}, {row} * {width}"
+    if group.maps[0].heads[position] == 1:
+        panels = f"0, len({call.panels})" if call.channels is None else _panels(group.columns, *call.channels)
+        text.add(
+            depth,
+            f"product{group.columns}(",
+            f"    {source}, {width}, 1, {call.rows},",
+            f"    {call.panels}, {panels},",
+            f"    {', '.join(call.before)}, {', '.join(call.target)}, {size}, {size},",
+            ")",
+        )
+        return
+    array, start, step = call.before
+    _begin_heads(text, depth, call)
+    text.add(
+        depth + 1,
+        f"channel, own = head * ({size} // heads), {size} // heads",
+        f"product{group.columns}(",
+        f"    {source} + head * ({width} // heads), {width}, 1, {call.rows},",
+        f"    {call.panels}[head], 0, len({call.panels}[head]),",
+        f"    {array}, {start} + channel, {step}, {', '.join(call.target)} + channel, {size}, own,",
+        ")",
+    )
+    _end_heads(text, depth, call)
+
+
+def _emit_product_of_transposed(text: _Text, depth: int, group: Group, position: int, call: _Call) -> None:
+    """Add the product of a group's transposed weights with the gradients of its maps: target = before + W' gradient.
+
+    With heads, the parts of a head lie apart in the gradients, and are multiplied one after the other.
+    """
+    size, width = f"size_{group.size}", f"size_{group.maps[0].arguments[position].size}"
+    array, row = call.source
+    inner = f"{group.columns} * {size}"
+    if group.maps[0].heads[position] == 1:
+        panels = f"0, len({call.panels})" if call.channels is None else _panels(1, *call.channels)
+        text.add(
+            depth,
+            "product1(",
+            f"    {array}, {row} * {inner}, {inner}, 1, {call.rows},",
+            f"    {call.panels}, {panels},",
+            f"    {', '.join(call.before)}, {', '.join(call.target)}, {width}, {width},",
+            ")",
+        )
+        return
+    _begin_heads(text, depth, call)
+    text.add(depth + 1, f"channel, own = head * ({width} // heads), {width} // heads")
+    for column in range(group.columns):
+        before, start, step = call.before if column == 0 else (*call.target, width)
+        text.add(
+            depth + 1,
+            "product1(",
+            f"    {array}, ({row} * {group.columns} + {column}) * {size} + head * ({size} // heads), {inner}, 1,",
+            f"    {call.rows}, {call.panels}[head, {column}], 0, len({call.panels}[head, {column}]),",
+            f"    {before}, {start} + channel, {step}, {', '.join(call.target)} + channel, {width}, own,",
+            ")",
+        )
+    _end_heads(text, depth, call)
+
+
+def _begin_heads(text: _Text, depth: int, call: _Call) -> None:
+    """Add the loop over heads. In the loop over time they are shared out, so others may have begun what is added to."""
+    text.add(depth, f"heads = len({call.panels})")
+    if call.channels is None:
+        text.add(depth, "for head in range(heads):")
+    else:
+        text.add(depth, "wait(barrier, team)", "own_head, end_head = share(heads, place, team)")
+        text.add(depth, "for head in range(own_head, end_head):")
+
+
+def _end_heads(text: _Text, depth: int, call: _Call) -> None:
+    if call.channels is not None:
+        text.add(depth, "wait(barrier, team)")
 
 
 def _step_arrays(program: Program) -> list[str]:
@@ -308,11 +471,12 @@ def _step_arrays(program: Program) -> list[str]:
         *(f"state{k}" for k in states),
         *(f"pre{group.index}" for group in groups),
         *(f"kept{k}" for k in range(len(program.kept))),
+        *(f"passing{k}" for k in range(len(program.passing))),
         *(f"bias{group.index}" for group in groups),
         *(f"input{k}" for k in range(len(inputs))),
         *(f"product{k}_panels" for k in range(len(program.products))),
-        *(f"vector{k}" for k in range(len(program.trace.vectors))),
-        *(f"mask{k}" for k in range(len(program.trace.masks))),
+        *(f"vector{k}" for k in range(len(program.trace.vectors) + len(program.fixed))),
+        *(f"mask{k}" for k in range(len(program.trace.masks) + len(program.trace.noise))),
         "flags",
     ]
 
@@ -329,7 +493,7 @@ def _step(program: Program) -> list[str]:
         "batch = len(x)",
         "forward(",
         "    x.reshape((1, batch, x.shape[1])), output.reshape((1, batch, output.shape[1])),",
-        f"    ({tuple_of('pre')}, {tuple_of('state')}, {tuple_of('kept')}),",
+        f"    ({tuple_of('pre')}, {tuple_of('state')}, {tuple_of('kept')}), {tuple_of('passing')},",
         f"    ({tuple_of('bias')}, {tuple_of('input')}, {tuple_of('product', 'panels')}),",
         f"    {tuple_of('vector')}, {tuple_of('mask')}, flags, stretch, {SHARING},",
         ")",
@@ -346,15 +510,15 @@ def _emit_input_maps(text: _Text) -> None:
 
     def products(depth: int, rows: str) -> None:
         for k, group in enumerate(inputs):
-            size, columns = f"size_{group.size}", group.columns
-            text.add(
-                depth,
-                f"product{columns}(",
-                f"    x, row * size_input, size_input, 1, {rows},",
-                f"    inputs[{k}], 0, len(inputs[{k}]),",
-                f"    biases[{group.index}], 0, 0, pre{group.index}, row * {columns} * {size}, {size},",
-                ")",
+            call = _Call(
+                source=("x", "row"),
+                rows=rows,
+                panels=f"inputs[{k}]",
+                channels=None,
+                before=(f"biases[{group.index}]", "0", "0"),
+                target=(f"pre{group.index}", f"row * {group.columns} * size_{group.size}"),
             )
+            _emit_product(text, depth, group, group.maps[0].arguments.index(program.input), call)
 
     text.add(1, "top, bottom = share((stop - start) * batch, part, parts)", "row = start * batch + top")
     for group in program.groups:
@@ -393,15 +557,17 @@ def _gradient_rows_of(program: Program, value: Value) -> tuple[str, str]:
 
 def _backward(program: Program) -> list[str]:
     text = _Text(program, depth=1)
-    text.add(0, "grad_pre, grad_states, grad_vectors, work, held = gradients")
-    text.unpack("x", "pre", "state", "kept", "grad_pre", "grad_state", "grad_vector", "work", "grad_x", "grad_output")
-    text.unpack_more("mask", "held")
+    text.add(0, "grad_pre, grad_states, grad_vectors, work, held, gathered = gradients")
+    text.unpack("x", "pre", "state", "kept", "grad_pre", "grad_state", "grad_vector", "work", "grad_x")
+    outside = [f"grad_output[{k}]" for k in range(program.given_out)] if program.given_out > 1 else ["grad_output"]
+    text.add(0, *(f"{_grad_output(program, k)} = {array}.ravel()" for k, array in enumerate(outside)))
+    text.unpack_more("mask", "held", "gathered")
     text.add(0, "zeros, inputs, panels = weights", "flags = flags.ravel()")
-    text.add(0, *(f"vector{k} = vectors[{k}]" for k in range(len(text.vectors))))
+    text.add(0, *(f"vector{k} = vectors[{k}]" for k in range(len(text.vectors) + len(program.fixed))))
     arguments = [product.argument for product in program.products]
     sizes = [value.size or "" for value in (*arguments, *program.states, *text.vectors)]
     writes_input = any(program.input in block.gradients for block in program.blocks)
-    sizes += ["input"] * writes_input
+    sizes += ["input"] * writes_input + [ROW] * bool(program.totals)
     text.share([block.size for block in program.blocks] + [group.size for group in program.groups] + sizes)
     text.add(0, "for step in range(steps):", "    t = steps - 1 - step")
     text.at_step(0, ACTIVE)
@@ -414,11 +580,25 @@ def _backward(program: Program) -> list[str]:
         return way
 
     for level in reversed(range(program.depth + 1)):
-        for index, block in reversed(list(enumerate(program.blocks))):
-            if block.level == level and block.gradients:
-                loads = [_gradient_load(text, value) for value in block.gradient_inputs]
-                stores = [f"{way_of(v)}({{0}}, {text.gradient_place(v)}, width)" for v in block.gradients]
-                text.block(f"block{index}_backward", block.size, loads, stores)
+        at_level = [(k, block) for k, block in enumerate(program.blocks) if block.level == level and block.gradients]
+        for index, block in reversed(at_level):  # those of rows come last
+            loads = [_gradient_load(text, value, block) for value in block.gradient_inputs]
+            stores = [
+                f"store({{0}}, gathered{block.gathered.index(v)}, n * size_{block.size} + j, width)"
+                if v in block.gathered
+                else f"{way_of(v)}({{0}}, {text.gradient_place(v)}, width)"
+                for v in block.gradients
+            ]
+            text.block(f"block{index}_backward", block.size, loads, stores)
+            if block.gathered:
+                text.at_step(0, "wait(barrier, team)")
+            for k, value in enumerate(block.gathered):
+                sign = "+=" if value in written else "="
+                written.add(value)
+                source = f"sum_of(gathered{k}, n * size_{block.size}, size_{block.size})"
+                text.rows_apart(f"{_element(text.gradient_place(value))} {sign} {source}")
+            if block.gathered or block.is_of_rows:
+                text.at_step(0, "wait(barrier, team)")
         for group in program.groups:
             if group.level == level:
                 for value in _parts(program, group.maps):
@@ -444,18 +624,16 @@ def _backward(program: Program) -> list[str]:
 def _emit_product_back(text: _Text, k: int, product: Product, is_written: bool) -> None:
     group, size = product.group, f"size_{product.argument.size}"
     array, row = _gradient_rows_of(text.program, product.argument)
-    depth = f"{group.columns} * size_{group.size}"
-    target = f"{array}, ({row} + low) * {size}"
-    before = f"{target}, {size}" if is_written else "zeros, 0, 0"
-    channels = f"first_{product.argument.size}", f"last_{product.argument.size}"
-    text.at_step(
-        0,
-        "product1(",
-        f"    grad_pre{group.index}, (t * batch + low) * {depth}, {depth}, 1, end - low,",
-        f"    panels[{k}], {_panels(1, *channels)},",
-        f"    {before}, {target}, {size},",
-        ")",
+    target = array, f"({row} + low) * {size}"
+    call = _Call(
+        source=(f"grad_pre{group.index}", "(t * batch + low)"),
+        rows="end - low",
+        panels=f"panels[{k}]",
+        channels=(f"first_{product.argument.size}", f"last_{product.argument.size}"),
+        before=(*target, size) if is_written else ("zeros", "0", "0"),
+        target=target,
     )
+    _emit_product_of_transposed(text, text.depth, group, product.position, call)
 
 
 def _emit_input_gradient(text: _Text, is_written: bool) -> None:
@@ -464,17 +642,17 @@ def _emit_input_gradient(text: _Text, is_written: bool) -> None:
     inputs = [group for group in program.groups if _maps_input(program, group)]
 
     def products(depth: int, rows: str) -> None:
-        target = "grad_x, row * size_input"
+        target = "grad_x", "row * size_input"
         for k, group in enumerate(inputs):
-            width = f"{group.columns} * size_{group.size}"
-            before = f"{target}, size_input" if is_written or k > 0 else "zeros, 0, 0"
-            text.add(
-                depth,
-                "product1(",
-                f"    grad_pre{group.index}, row * {width}, {width}, 1, {rows},",
-                f"    inputs[{k}], 0, len(inputs[{k}]), {before}, {target}, size_input,",
-                ")",
+            call = _Call(
+                source=(f"grad_pre{group.index}", "row"),
+                rows=rows,
+                panels=f"inputs[{k}]",
+                channels=None,
+                before=(*target, "size_input") if is_written or k > 0 else ("zeros", "0", "0"),
+                target=target,
             )
+            _emit_product_of_transposed(text, depth, group, group.maps[0].arguments.index(program.input), call)
 
     text.add(0, "wait(barrier, parts)", "top, bottom = share(steps * batch, part, parts)", "row = top")
     if not inputs:
@@ -490,21 +668,28 @@ def _emit_input_gradient(text: _Text, is_written: bool) -> None:
     products(1, "bottom - top")
 
 
-def _gradient_load(text: _Text, value: Value) -> str:
+def _gradient_load(text: _Text, value: Value, block: Block) -> str:
     """Return what a backward block reads for `value`."""
     if value.kind != "seed":
-        return f"load({text.place(value)}, width)"
+        return text.load(value, block)
     target = value.arguments[0]
-    gradient = f"load({text.gradient_place(target)}, width)"
-    if target is text.program.outputs[0]:
-        return f"{gradient} + load(grad_output, row * size_{target.size} + j, width)"
+    gradient = text.load_gradient(target, block)
+    given_out = text.program.outputs[: text.program.given_out]
+    if target in given_out:
+        array = _grad_output(text.program, given_out.index(target))
+        return f"{gradient} + load({array}, row * size_{target.size} + j, width)"
     return gradient
+
+
+def _grad_output(program: Program, k: int) -> str:
+    """Return the name of the gradient that state k receives from outside; a tuple of such if there are several."""
+    return "grad_output" if program.given_out == 1 else f"grad_output{k}"
 
 
 def _accumulate(program: Program) -> list[str]:
     """Add up the rows' gradients in the order of stepping back: the last row first."""
     text = _Text(program, depth=0)
-    text.add(0, "grad_pre, grad_states, grad_vectors, work, held = gradients")
+    text.add(0, "grad_pre, grad_states, grad_vectors, work, held, gathered = gradients")
     text.unpack("x", "state", "kept", "grad_pre", "grad_vector")
     text.add(0, "rows = steps * batch")
     index = 0
@@ -522,19 +707,27 @@ def _accumulate(program: Program) -> list[str]:
             ]
             targets = [f"grad_parameters[{index + k}].ravel()" for k in range(len(rows))]
             index += len(rows)
-            text.add(
-                0,
-                "add_products_of_transposed(",
-                f"    {source}, low, high, rows,",
-                f"    ({', '.join(array for array, _ in rows)},),",
-                f"    ({', '.join(starts)},),",
-                f"    ({', '.join(widths)},), scale,",
-                f"    ({', '.join(targets)},),",
-                ")",
-            )
-            if m.bias:
-                text.add(0, f"add_rows({source}, low, high, rows, scale, grad_parameters[{index}])")
-                index += 1
+            sums = f"grad_parameters[{index}]" if m.bias else f"{targets[0]}[:0]"
+            whole = [k for k in range(len(rows)) if m.heads[k] == 1]
+            if whole:
+                text.add(
+                    0,
+                    "add_products_of_transposed(",
+                    f"    {source}, low, high, rows,",
+                    f"    ({', '.join(rows[k][0] for k in whole)},),",
+                    f"    ({', '.join(starts[k] for k in whole)},),",
+                    f"    ({', '.join(widths[k] for k in whole)},),",
+                    f"    ({', '.join(widths[k] for k in whole)},), scale,",
+                    f"    ({', '.join(targets[k] for k in whole)},), {sums},",
+                    ")",
+                )
+            for k in range(len(rows)):
+                if m.heads[k] > 1:
+                    place = rows[k][0], starts[k], widths[k]
+                    _emit_weights_of_heads(text, m, source, size, place, targets[k].removesuffix(".ravel()"))
+            if m.bias and not whole:
+                text.add(0, f"add_rows({source}, low, high, rows, scale, {sums})")
+            index += m.bias
     for k, vector in enumerate(text.vectors):
         size = f"size_{vector.size}"
         text.add(0, f"low, high = share({size}, part, parts)")
@@ -544,6 +737,29 @@ def _accumulate(program: Program) -> list[str]:
         )
         index += 1
     return text.lines
+
+
+def _emit_weights_of_heads(
+    text: _Text, m: LinearMap, source: str, size: str, place: tuple[str, str, str], target: str
+) -> None:
+    """Add the gradient of block-diagonal weights: of each head and part, channels are shared out."""
+    (gradient, start, step), (array, first, width) = source.split(", "), place
+    text.add(
+        0,
+        f"heads = len({target})",
+        f"own_low, own_high = share({size} // heads, part, parts)",
+        "for head in range(heads):",
+    )
+    text.add(1, f"channel = head * ({width} // heads)", f"for column in range({m.parts}):")
+    text.add(
+        2,
+        "add_products_of_transposed(",
+        f"    {gradient}, {start} + column * {size} + head * ({size} // heads), {step}, own_low, own_high, rows,",
+        f"    ({array},), ({first} + channel,), ({width},), ({width} // heads,), scale,",
+        f"    ({target}[head].ravel()[column * ({size} // heads) * ({width} // heads) :],),",
+        f"    {target}[head].ravel()[:0],",
+        ")",
+    )
 
 
 def parameter_order(program: Program) -> list[str]:

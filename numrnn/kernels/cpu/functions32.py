@@ -23,6 +23,13 @@ LARGEST = float32(87.33654)  # e ** -LARGEST is about the smallest normal number
 SATURATED = float32(10.0)  # tanh is 1 from here on
 SMALLEST = float32(1.17549435082228750797e-38)  # normal number
 SQRT_HALF = float32(0.70710678118654752440)
+TWO_OVER_PI = float32(0.63661977236758134308)
+HALF_PI_1, HALF_PI_2, HALF_PI_3 = (
+    float32(1.57079637050628662109e00),
+    float32(-4.37113882867379288655e-08),
+    float32(-1.71512451000588187280e-15),
+)
+LARGEST_ANGLE = float32(1e5)
 INFINITY, NAN = float32(float("inf")), float32(float("nan"))
 
 
@@ -109,6 +116,46 @@ def softplus(x):
     is_large = where_less(float32(0.41421356237309504880), e, ONE, ZERO)
     f = where_less(float32(0.41421356237309504880), e, (e - ONE) * HALF, e)  # 1 + e = (1 + f) 2 ** n
     return where_less(x, ZERO, ZERO, x) + _log_of(f, is_large)
+
+
+@njit(**INLINE_OPTIONS)
+def _sine(x, quarters):
+    """Return the sine of x + quarters * pi / 2, or NaN for an x that is too large to tell."""
+    n = fma(x, TWO_OVER_PI, ROUNDING) - ROUNDING
+    r = fma(n, -HALF_PI_3, fma(n, -HALF_PI_2, fma(n, -HALF_PI_1, x)))  # the first of these is exact
+    z = r * r
+    q = float32(-1.95166561298222373e-04)
+    q = fma(q, z, float32(8.33217354546483130e-03))
+    q = fma(q, z, float32(-1.66666548735123182e-01))
+    sine = fma(q * z, r, r)
+    q = float32(2.44377304568862516e-05)
+    q = fma(q, z, float32(-1.38873614532225250e-03))
+    q = fma(q, z, float32(4.16666467478358227e-02))
+    cosine = fma(q * z, z, fma(z, -HALF, ONE))
+    n = n + quarters
+    odd = abs(n - TWO * _rounded(n * HALF))
+    half = (n - odd) * HALF
+    sign = ONE - TWO * abs(half - TWO * _rounded(half * HALF))
+    result = sign * where_less(HALF, odd, cosine, sine)
+    return where_less(LARGEST_ANGLE, abs(x), NAN, result)
+
+
+@njit(**INLINE_OPTIONS)
+def _rounded(x):
+    """Return the whole number next to x."""
+    return (x + ROUNDING) - ROUNDING
+
+
+@njit(**INLINE_OPTIONS)
+def sin(x):
+    """Sine of x radians; NaN if x is beyond `LARGEST_ANGLE`."""
+    return _sine(x, ZERO)
+
+
+@njit(**INLINE_OPTIONS)
+def cos(x):
+    """Cosine of x radians; NaN if x is beyond `LARGEST_ANGLE`."""
+    return _sine(x, ONE)
 
 
 @njit(**INLINE_OPTIONS)

@@ -25,12 +25,22 @@ LARGEST = float64(708.396)  # e ** -LARGEST is about the smallest normal number
 SATURATED = float64(20.0)  # tanh is 1 from here on
 SMALLEST = float64(2.22507385850720138309e-308)  # normal number
 SQRT_HALF = float64(0.70710678118654752440)
+TWO_OVER_PI = float64(0.63661977236758134308)
+HALF_PI_1, HALF_PI_2, HALF_PI_3 = (
+    float64(1.57079632679489655800e00),
+    float64(6.12323399573676603587e-17),
+    float64(-1.49738490485916983294e-33),
+)
+LARGEST_ANGLE = float64(1e9)
 INFINITY, NAN = float64(float("inf")), float64(float("nan"))
 
 
 @njit(**INLINE_OPTIONS)
 def _split_exp(z):
-    """Return e ** r - 1 and 2 ** n, where z = n ln 2 + r and |r| <= ln 2 / 2; 2 ** n is to be a normal number."""
+    """Return e ** r - 1, what its rounding lost, and 2 ** n, where z = n ln 2 + r and |r| <= ln 2 / 2.
+
+    2 ** n is to be a normal number.
+    """
     shifted = fma(z, LOG2_E, ROUNDING)
     n = shifted - ROUNDING
     above = fma(n, -LN_2_HIGH, z)
@@ -47,7 +57,9 @@ def _split_exp(z):
     q = fma(q, r, float64(4.16666666666670043595e-02))
     q = fma(q, r, float64(1.66666666666666879459e-01))
     q = fma(q, r, float64(5.00000000000000000000e-01))
-    return fma(q, r * r, rest) + r, scale(ONE, shifted)
+    beyond = fma(q, r * r, rest)
+    part = beyond + r
+    return part, (r - part) + beyond, scale(ONE, shifted)
 
 
 @njit(**INLINE_OPTIONS)
@@ -61,7 +73,7 @@ def _divide(a, b, c):
 @njit(**INLINE_OPTIONS)
 def exp_of_minus(size):
     """e ** -size, for a size of at least 0. Where that is less than a normal number, it is 0."""
-    part, power = _split_exp(-where_less(LARGEST, size, LARGEST, size))
+    part, _, power = _split_exp(-where_less(LARGEST, size, LARGEST, size))
     return where_less(LARGEST, size, ZERO, fma(part, power, power))
 
 
@@ -77,9 +89,12 @@ def sigmoid(x):
 def tanh(x):
     """(1 - e ** -2|x|) / (1 + e ** -2|x|), with the sign of x."""
     size = abs(x)
-    part, power = _split_exp(where_less(SATURATED, size, SATURATED, size) * -TWO)
+    part, lost, power = _split_exp(where_less(SATURATED, size, SATURATED, size) * -TWO)
     e = fma(part, power, power - ONE)  # less 1
-    return copysign(_divide(e, TWO, e), x)
+    lost = fma(lost, power, fma(part, power, (power - ONE) - e))
+    d = TWO + e
+    quotient = e / d
+    return copysign(quotient + (lost - quotient * (((TWO - d) + e) + lost)) / d, x)
 
 
 @njit(**INLINE_OPTIONS)
@@ -89,7 +104,7 @@ def exp(x):
     z = where_less(float64(710.0), z, float64(710.0), z)
     n = fma(z, LOG2_E, ROUNDING) - ROUNDING
     r = fma(n, -LN_2_LOW, fma(n, -LN_2_HIGH, z))
-    part, one = _split_exp(r)
+    part, _, one = _split_exp(r)
     shifted = fma(n, HALF, ROUNDING)
     half = scale(one, shifted)
     return fma(part, half, half) * scale(ONE, n - (shifted - ROUNDING) + ROUNDING)
@@ -130,6 +145,52 @@ def softplus(x):
     is_large = where_less(float64(0.41421356237309504880), e, ONE, ZERO)
     f = where_less(float64(0.41421356237309504880), e, (e - ONE) * HALF, e)  # 1 + e = (1 + f) 2 ** n
     return where_less(x, ZERO, ZERO, x) + _log_of(f, is_large)
+
+
+@njit(**INLINE_OPTIONS)
+def _sine(x, quarters):
+    """Return the sine of x + quarters * pi / 2, or NaN for an x that is too large to tell."""
+    n = fma(x, TWO_OVER_PI, ROUNDING) - ROUNDING
+    r = fma(n, -HALF_PI_3, fma(n, -HALF_PI_2, fma(n, -HALF_PI_1, x)))  # the first of these is exact
+    z = r * r
+    q = float64(1.5899129588096283e-10)
+    q = fma(q, z, float64(-2.5050815706032e-08))
+    q = fma(q, z, float64(2.7557314206930887e-06))
+    q = fma(q, z, float64(-0.00019841269831872495))
+    q = fma(q, z, float64(0.00833333333332602))
+    q = fma(q, z, float64(-0.16666666666666652))
+    sine = fma(q * z, r, r)
+    q = float64(-1.1369396557334301e-11)
+    q = fma(q, z, float64(2.087592695675362e-09))
+    q = fma(q, z, float64(-2.755731596826104e-07))
+    q = fma(q, z, float64(2.4801587295474383e-05))
+    q = fma(q, z, float64(-0.001388888888888427))
+    q = fma(q, z, float64(0.04166666666666666))
+    cosine = fma(q * z, z, fma(z, -HALF, ONE))
+    n = n + quarters
+    odd = abs(n - TWO * _rounded(n * HALF))
+    half = (n - odd) * HALF
+    sign = ONE - TWO * abs(half - TWO * _rounded(half * HALF))
+    result = sign * where_less(HALF, odd, cosine, sine)
+    return where_less(LARGEST_ANGLE, abs(x), NAN, result)
+
+
+@njit(**INLINE_OPTIONS)
+def _rounded(x):
+    """Return the whole number next to x."""
+    return (x + ROUNDING) - ROUNDING
+
+
+@njit(**INLINE_OPTIONS)
+def sin(x):
+    """Sine of x radians; NaN if x is beyond `LARGEST_ANGLE`."""
+    return _sine(x, ZERO)
+
+
+@njit(**INLINE_OPTIONS)
+def cos(x):
+    """Cosine of x radians; NaN if x is beyond `LARGEST_ANGLE`."""
+    return _sine(x, ONE)
 
 
 @njit(**INLINE_OPTIONS)

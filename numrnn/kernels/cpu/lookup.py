@@ -1,4 +1,4 @@
-"""The backward of a look-up: add rows to the rows they came from."""
+"""The backward of a look-up: add rows to the rows they came from; and gradient descent of some rows."""
 
 from __future__ import annotations
 
@@ -27,3 +27,12 @@ def add_rows_at(gradient: np.ndarray, indices: np.ndarray, rows: np.ndarray, sca
             target = gradient[indices[t, n]]
             for k in range(features):
                 target[k] += scale * rows[t, n, k]
+
+
+@njit(**OPTIONS)
+def descend_rows(weights: np.ndarray, gradients: np.ndarray, rows: np.ndarray, learning_rate: float) -> None:
+    """Take a step of plain gradient descent in some rows, each given once. Elsewhere the gradients are zero."""
+    for row in rows:
+        target, gradient = weights[row], gradients[row]
+        for k in range(target.size):
+            target[k] -= learning_rate * gradient[k]

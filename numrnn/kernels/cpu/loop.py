@@ -16,9 +16,9 @@ from numrnn.equations.derive import Group, Program
 from numrnn.kernels.cpu.compile import compile_program
 from numrnn.kernels.cpu.emit import parameter_order
 from numrnn.kernels.cpu.masking import PADDING
-from numrnn.kernels.cpu.matmul import empty_panels, pack_rows, pack_transposed
+from numrnn.kernels.cpu.matmul import empty_panels, lanes_of, pack_rows, pack_transposed
 from numrnn.kernels.cpu.memory import empty
-from numrnn.kernels.cpu.threads import run, threads_for
+from numrnn.kernels.cpu.threads import get_num_threads, run, threads_for
 
 Arrays = tuple[np.ndarray, ...]
 Parameters = Mapping[str, np.ndarray]
@@ -36,7 +36,20 @@ STEP_BYTES = 1 << 18
 """Weights times rows, in a step, that are worth a meeting of threads."""
 
 
+LARGE_STEP_BYTES = 6 << 20
+"""Weights of a single step, that take longer to read than it takes to get other threads to work."""
+
+EVALUATE_STEPS = 64
+"""Steps of a sequence that are computed at once in evaluate mode: this bounds the memory of a long one."""
+
 NO_FLAGS = np.zeros((0, 0), np.uint8)
+
+
+def with_batch(sequence: np.ndarray) -> np.ndarray:
+    """Return `(time, [batch,] features)` with a batch axis, contiguous and writeable: what kernels take."""
+    array = sequence if sequence.ndim == 3 else sequence[:, np.newaxis]
+    flags = array.flags
+    return array if flags.c_contiguous and flags.writeable else np.array(array, order="C")
 
 
 @dataclass
@@ -53,6 +66,7 @@ class Tape:
     grad_states: Arrays = ()  # like states: the gradient that each state receives from later steps
     grad_vectors: Arrays = ()
     masks: Arrays = ()  # (batch, channels)
+    noise: Arrays = ()  # (time, batch, channels)
     flags: np.ndarray = field(default_factory=lambda: NO_FLAGS)  # (time, batch), or nothing if no row is treated apart
 
     def __len__(self) -> int:
@@ -74,6 +88,7 @@ class Tape:
             tuple(a[two] for a in self.grad_states),
             tuple(a[one] for a in self.grad_vectors),
             self.masks,
+            tuple(a[one] for a in self.noise),
             self.flags[one],
         )
 
@@ -83,22 +98,25 @@ class Weights:
 
     Parameters
     ----------
-    program : Program
-        The cell's equations, taken apart.
-    dtype : numpy.dtype
-        Element type.
+    loop : CellLoop
+        The compiled loops.
     backward : bool
         Whether they are for the backward pass.
     """
 
-    def __init__(self, program: Program, dtype: np.dtype, backward: bool = False) -> None:
-        sizes = program.trace.sizes
+    def __init__(self, loop: CellLoop, backward: bool = False) -> None:
+        program, dtype = loop.program, loop.dtype
+        sizes = self._sizes = program.trace.sizes
+        self._is_backward = backward
         self._pieces: list[tuple[Callable[..., None], str, tuple[Any, ...]]] = []  # what to call, for which parameter
         panels: dict[tuple[int, int], np.ndarray] = {}
         for group in program.groups:
             size = sizes[group.size]
             for position, argument in enumerate(group.maps[0].arguments):
-                width = sizes[argument.size or ""]
+                width, heads = sizes[argument.size or ""], group.maps[0].heads[position]
+                if heads > 1:
+                    panels[group.index, position] = self._panels_of_heads(group, position, heads, width, dtype)
+                    continue
                 shape = (group.columns * size, width, 1) if backward else (width, size, group.columns)
                 packed = panels[group.index, position] = empty_panels(*shape, dtype)
                 first = 0
@@ -124,6 +142,22 @@ class Weights:
         self.vectors: Arrays = tuple(np.empty(sizes[v.size or ""], dtype) for v in program.trace.vectors.values())
         for name, vector in zip(program.trace.vectors, self.vectors, strict=True):
             self._pieces.append((_copy, name, (vector,)))
+        self.vectors += tuple(np.empty(sizes[v.size or ""], dtype) for v in program.fixed)
+        self._fix = loop.module.fix if program.fixed else None
+
+    def _panels_of_heads(self, group: Group, position: int, heads: int, width: int, dtype: np.dtype) -> np.ndarray:
+        """Return panels for each head; backward, for each part of each head, since parts lie apart in gradients."""
+        size, width = self._sizes[group.size] // heads, width // heads
+        if self._is_backward:
+            packed = empty_panels(size, width, 1, dtype, several=(heads, group.columns))
+        else:
+            packed = empty_panels(width, size, group.columns, dtype, several=(heads,))
+        first = 0
+        for m in group.maps:
+            name = f"{m.name}_weight_{m.suffixes[position]}"
+            self._pieces.append((_pack_heads, name, (size, packed, first, group.columns, self._is_backward)))
+            first += m.parts
+        return packed
 
     def _bias(self, group: Group, row: np.ndarray) -> np.ndarray:
         size = len(row) // group.columns
@@ -138,6 +172,18 @@ class Weights:
         """Read the parameters."""
         for function, name, arguments in self._pieces:
             function(parameters[name], *arguments)
+        if self._fix is not None:
+            self._fix(self.vectors)
+
+
+def _pack_heads(weight: np.ndarray, size: int, packed: np.ndarray, first: int, columns: int, backward: bool) -> None:
+    """Pack a weight (heads, parts * size, width), whose parts are those of a group of `columns` from `first` on."""
+    for head, matrix in enumerate(weight):
+        if backward:
+            for part in range(len(matrix) // size):
+                pack_rows(matrix[part * size : (part + 1) * size], packed[head, first + part], 0)
+        else:
+            pack_transposed(matrix, size, packed[head], first, columns)
 
 
 def _copy(source: np.ndarray, target: np.ndarray) -> None:
@@ -164,19 +210,23 @@ class CellLoop:
         sizes = program.trace.sizes
         self._order = parameter_order(program)
         self._loop_bytes = self.dtype.itemsize * sum(
-            product.group.columns * sizes[product.group.size] * sizes[product.argument.size or ""]
+            product.group.columns * sizes[product.group.size] * (sizes[product.argument.size or ""] // product.heads)
             for product in program.products
         )
         self.pre_widths = [group.columns * sizes[group.size] for group in program.groups]
         self.state_widths = [sizes[state.size or ""] for state in program.states]
-        self.kept_widths = [sizes[value.size or ""] for value in program.kept]
-        self._work_widths = [sizes[value.size or ""] for value in program.work]
+        self.kept_widths = [program.trace.width(value.size) for value in program.kept]
+        self.passing_widths = [sizes[value.size or ""] for value in program.passing]
+        self._work_widths = [program.trace.width(value.size) for value in program.work]
+        gathered = [(block.gathered, program.trace.width(block.size)) for block in program.blocks]
+        most = max((len(values) for values, _ in gathered), default=0)
+        self._gathered_widths = [max(width for values, width in gathered if len(values) > k) for k in range(most)]
         self._vector_widths = [sizes[value.size or ""] for value in program.trace.vectors.values()]
         self._step_bytes = sum(self.pre_widths) * self.dtype.itemsize
         self._row_work = 2 * sum(
-            group.columns * sizes[group.size] * sizes[argument.size or ""]
+            group.columns * sizes[group.size] * (sizes[argument.size or ""] // heads)
             for group in program.groups
-            for argument in group.maps[0].arguments
+            for argument, heads in zip(group.maps[0].arguments, group.maps[0].heads, strict=True)
         )
 
     def forward(
@@ -187,11 +237,12 @@ class CellLoop:
         output: np.ndarray,
         masks: Arrays = (),
         flags: np.ndarray = NO_FLAGS,
+        noise: Arrays = (),
     ) -> Tape:
         """Run the steps of `x`, `(time, batch, input)`, from a state; write `output`; return the tape.
 
-        `masks` are what the equations drop; `flags` say which rows are padding at which steps (see
-        `kernels.cpu.masking`).
+        `masks` are what the equations drop, `noise` what they draw at every step; `flags` say which rows are padding at
+        which steps (see `kernels.cpu.masking`).
         """
         steps, batch = x.shape[:2]
         dtype = self.dtype
@@ -200,9 +251,11 @@ class CellLoop:
         for array, value in zip(states, state, strict=True):
             array[0] = value
         kept = tuple([empty((steps, batch, width), dtype) for width in self.kept_widths])
-        tape = Tape(pre, states, kept, masks=masks, flags=flags)
+        tape = Tape(pre, states, kept, masks=masks, noise=noise, flags=flags)
+        passing = tuple([empty((batch, width), dtype) for width in self.passing_widths])
         stretch = max(1, STRETCH_BYTES // max(1, batch * self._step_bytes))
-        arguments = (x, output, tape.forward_arrays, weights.matrices, weights.vectors, masks, flags, stretch)
+        rest = weights.matrices, weights.vectors, (*masks, *noise), flags, stretch
+        arguments = (x, output, tape.forward_arrays, passing, *rest)
         self._run(self.module.forward, arguments, steps, batch)
         return tape
 
@@ -220,7 +273,8 @@ class CellLoop:
         steps, batch = x.shape[:2]
         grad_x = empty(x.shape, x.dtype)
         gradients = self._gradients(tape, batch)
-        arrays = tape.forward_arrays, gradients, weights.matrices, weights.vectors, tape.masks, tape.flags
+        masks = (*tape.masks, *tape.noise)
+        arrays = tape.forward_arrays, gradients, weights.matrices, weights.vectors, masks, tape.flags
         arguments = (x, grad_output, grad_x, *arrays)
         self._run(self.module.backward, arguments, steps, batch)
         return grad_x
@@ -229,11 +283,12 @@ class CellLoop:
         work = tuple([empty((batch, width), self.dtype) for width in self._work_widths])
         rows = batch if tape.flags.size else 0
         held = tuple([empty((rows, width), self.dtype) for width in self.state_widths])
-        return tape.grad_pre, tape.grad_states, tape.grad_vectors, work, held
+        gathered = tuple([empty((batch, width), self.dtype) for width in self._gathered_widths])
+        return tape.grad_pre, tape.grad_states, tape.grad_vectors, work, held, gathered
 
     def accumulate(self, gradients: Parameters, tape: Tape, x: np.ndarray, scale: float) -> None:
         """Add the gradients of the parameters, row by row in the order of stepping back: last row first."""
-        if (tape.flags & PADDING).any():
+        if tape.flags.size and (tape.flags & PADDING).any():
             x, tape = _without_padding(x, tape)
         steps, batch = x.shape[:2]
         targets = tuple(gradients[name] for name in self._order)
@@ -245,12 +300,20 @@ class CellLoop:
         parts = threads_for(steps * batch * self._row_work)
         run(kernel, (*arguments, self._shares_channels(batch, parts)), parts)
 
+    def shares_steps(self, batch: int) -> bool:
+        """Whether threads should share single steps, by channels: where most of the time goes to reading weights."""
+        return batch <= FEW_ROWS and self.dtype.itemsize * self._row_work // 2 >= LARGE_STEP_BYTES
+
     def _shares_channels(self, batch: int, parts: int) -> bool:
         """Whether each part of a kernel gets some of the channels, instead of some rows of the batch.
 
         It costs a meeting at every step. It pays where a core's cache does not hold the weights of the loop, unless
-        there are so many rows that reading the weights again at every step takes little of the time.
+        there are so many rows that reading the weights again at every step takes little of the time. Without products
+        in the loop, nobody has to meet, and what counts is that the parts are of the same size.
         """
+        if self.program.depth == 0:
+            vectors = -(-min(self.state_widths) // lanes_of(self.dtype))
+            return parts > 1 and batch * -(-vectors // parts) <= vectors * -(-batch // parts)
         is_large = self._loop_bytes >= CACHE_BYTES * max(1, batch / (FEW_ROWS * parts))
         return parts > 1 and is_large and batch * self._loop_bytes >= parts * STEP_BYTES
 
@@ -281,7 +344,7 @@ class Stepper:
     batch : int
         Rows of every step.
     masks : tuple of array
-        What the equations drop.
+        What the equations drop, and what they draw at every step.
     """
 
     def __init__(self, loop: CellLoop, weights: Weights, batch: int, masks: Arrays = ()) -> None:
@@ -291,14 +354,20 @@ class Stepper:
         rows, input, products = weights.matrices
         self._rest = (
             *(np.empty((1, batch, width), loop.dtype) for width in (*loop.pre_widths, *loop.kept_widths)),
+            *(np.empty((batch, width), loop.dtype) for width in loop.passing_widths),
             *(*rows, *input, *products, *weights.vectors, *masks, NO_FLAGS),
-            *(1, False, 0, 1, np.zeros(1, np.int64)),
+            1,
         )
+        self._alone = False, 0, 1, np.zeros(1, np.int64)
+        self._is_shared = loop.shares_steps(batch)
 
     def __call__(self, x: np.ndarray, state: list[np.ndarray]) -> tuple[np.ndarray, list[np.ndarray]]:
         """Return the output, `(batch, features)`, and the new state."""
         dtype = self._dtype
         output = np.empty(self._output_shape, dtype)
         states = [np.empty(shape, dtype) for shape in self._shapes]
-        self._kernel(x, output, *state, *states, *self._rest)
+        if self._is_shared and (parts := get_num_threads()) > 1:
+            run(self._kernel, (x, output, *state, *states, *self._rest, True), parts)
+        else:
+            self._kernel(x, output, *state, *states, *self._rest, *self._alone)
         return output, [array[1] for array in states]

@@ -18,7 +18,7 @@ from numrnn.kernels.cpu.cache import njit
 from numrnn.kernels.cpu.machine import OPTIONS, VECTOR_BITS, VECTOR_REGISTERS
 from numrnn.kernels.cpu.memory import LINE, aligned
 from numrnn.kernels.cpu.tile import tile
-from numrnn.kernels.cpu.vector import load, store, transpose
+from numrnn.kernels.cpu.vector import load, store, transpose, transpose_part
 
 DEPTH = 1024
 ROWS = 120
@@ -36,13 +36,15 @@ def lanes_of(dtype: np.dtype) -> int:
     return VECTOR_BITS // (8 * np.dtype(dtype).itemsize)
 
 
-def empty_panels(depth: int, size: int, parts: int, dtype: np.dtype, vectors: int | None = None) -> np.ndarray:
-    """Return panels for a factor of shape (depth, parts * size): `(ceil(size / C), depth, parts * C)`.
+def empty_panels(
+    depth: int, size: int, parts: int, dtype: np.dtype, vectors: int | None = None, several: tuple[int, ...] = ()
+) -> np.ndarray:
+    """Return panels for a factor of shape (depth, parts * size): `(*several, ceil(size / C), depth, parts * C)`.
 
     C is the number of channels of each part in a panel: those of `vectors` registers, or as many as the products want.
     """
     channels = (vectors or vectors_of_part(parts)) * lanes_of(dtype)
-    shape = -(-size // channels), depth, parts * channels
+    shape = *several, -(-size // channels), depth, parts * channels
     return aligned(np.empty(math.prod(shape) * np.dtype(dtype).itemsize + LINE, np.uint8), shape, np.dtype(dtype))
 
 
@@ -100,11 +102,13 @@ def _make_product(parts, vectors):
     h0, h1, h2, h3 = highest, min(4, highest), min(2, highest), 1
 
     @njit(**OPTIONS)
-    def product(a, a_start, a_row, a_step, rows, panels, low, high, init, init_start, init_row, out, out_start, size):
+    def product(
+        a, a_start, a_row, a_step, rows, panels, low, high, init, init_start, init_row, out, out_start, size, used
+    ):
         """out = init + a @ b for `rows` rows and the panels from `low` to `high` of b.
 
         All arrays but the panels are flat. Rows of `a` and `init` are `a_row` and `init_row` apart, those of `out`
-        are parts * size.
+        are parts * size, and parts are `size` apart, of whose channels b has the first `used`.
         """
         depth, width = panels.shape[1:]
         channels = width // parts
@@ -129,16 +133,16 @@ def _make_product(parts, vectors):
                         old, new = (source, init_at, stride), (out, out_at, out_row)
                         rest = bottom - i
                         if rest >= h0:
-                            tile(h0, parts, vectors, left_at, right_at, old, new, size, size - j)
+                            tile(h0, parts, vectors, left_at, right_at, old, new, size, used - j)
                             i += h0
                         elif rest >= h1:
-                            tile(h1, parts, vectors, left_at, right_at, old, new, size, size - j)
+                            tile(h1, parts, vectors, left_at, right_at, old, new, size, used - j)
                             i += h1
                         elif rest >= h2:
-                            tile(h2, parts, vectors, left_at, right_at, old, new, size, size - j)
+                            tile(h2, parts, vectors, left_at, right_at, old, new, size, used - j)
                             i += h2
                         else:
-                            tile(h3, parts, vectors, left_at, right_at, old, new, size, size - j)
+                            tile(h3, parts, vectors, left_at, right_at, old, new, size, used - j)
                             i += h3
                         coming += line
 
@@ -152,6 +156,81 @@ narrow_product = _make_product(1, 1)
 """The product for panels of one register."""
 
 
+PACKED_DEPTH = 256
+"""Terms of a product whose right factor is packed as it goes: a part of a panel that stays in the first caches."""
+
+
+def _make_packing_product(vectors):
+    highest = min(8, (VECTOR_REGISTERS - vectors - 1) // vectors)
+    h0, h1, h2, h3 = highest, min(4, highest), min(2, highest), 1
+
+    @njit(**OPTIONS)
+    def product(a, start, rows, depth, b, is_transposed, low, high, row, out, out_start, columns):
+        """out = row + a @ b for `rows` rows, and the panels from `low` to `high` of b, packed one after the other.
+
+        All arrays are flat; `b` is (depth, columns), or (columns, depth) if it is to be transposed.
+        """
+        lanes = VECTOR_BITS // (8 * a.itemsize)
+        width = vectors * lanes
+        room = np.empty(min(depth, PACKED_DEPTH) * width + LINE, a.dtype)
+        panel = room[-room.ctypes.data % LINE // a.itemsize :]
+        for p in range(low, high):
+            j = p * width
+            used = min(width, columns - j)
+            for first in range(0, max(1, depth), PACKED_DEPTH):
+                some = min(PACKED_DEPTH, depth - first)
+                if is_transposed:
+                    _pack_part_transposed(b, j * depth + first, depth, used, some, panel, width)
+                else:
+                    _pack_part(b, first * columns + j, columns, used, some, panel, width)
+                init, init_start, init_row = (row, j, 0) if first == 0 else (out, out_start + j, columns)
+                factor = panel, 0, 0, some
+                i = 0
+                while i < rows:
+                    left = a, start + i * depth + first, depth, 1
+                    old, new = (init, init_start + i * init_row, init_row), (out, out_start + i * columns + j, columns)
+                    rest = rows - i
+                    if rest >= h0:
+                        tile(h0, 1, vectors, left, factor, old, new, 0, used)
+                        i += h0
+                    elif rest >= h1:
+                        tile(h1, 1, vectors, left, factor, old, new, 0, used)
+                        i += h1
+                    elif rest >= h2:
+                        tile(h2, 1, vectors, left, factor, old, new, 0, used)
+                        i += h2
+                    else:
+                        tile(h3, 1, vectors, left, factor, old, new, 0, used)
+                        i += h3
+
+    return product
+
+
+@njit(**OPTIONS)
+def _pack_part(b, start, row, used, depth, panel, width):
+    """Copy `used` columns of `depth` rows to a panel."""
+    lanes = VECTOR_BITS // (8 * b.itemsize)
+    for k in range(depth):
+        for c in range(0, used, lanes):
+            store(load(b, start + k * row + c, used - c), panel, k * width + c, lanes)
+
+
+@njit(**OPTIONS)
+def _pack_part_transposed(b, start, row, used, depth, panel, width):
+    """Copy `used` rows of `depth` columns to a panel, as its columns."""
+    lanes = VECTOR_BITS // (8 * b.itemsize)
+    for c in range(0, used, lanes):
+        for k in range(0, depth, lanes):
+            source, target = start + c * row + k, k * width + c
+            if used - c >= lanes and depth - k >= lanes:
+                transpose(b, source, row, panel, target, width)
+            else:
+                transpose_part(b, source, row, used - c, depth - k, panel, target, width)
+
+
+packing_product, narrow_packing_product = _make_packing_product(TILE_VECTORS), _make_packing_product(1)
+
+
 CHANNELS = tuple(vectors_of_part(max(1, parts)) for parts in range(MOST_PARTS + 1))
 """Vectors of each part in a panel, by the number of parts."""
 
@@ -161,74 +240,140 @@ BACK_DEPTH = 256
 
 
 @njit(**OPTIONS)
-def add_products_of_transposed(a, a_start, a_step, low, high, depth, bs, starts, columns, scale, outs):
-    """out[i, :] += the sum over k of a[a_start + k * a_step + i] * scale * b[start - k * columns :], low <= i < high.
+def add_products_of_transposed(a, a_start, a_step, low, high, depth, bs, starts, rows, columns, scale, outs, sums):
+    """out[i, :] += the sum over k of a[a_start + k * a_step + i] * scale * b[start - k * row :], low <= i < high.
 
-    `bs`, `starts`, `columns` and `outs` are tuples: this is done for each b, which has as many columns as its `out`,
-    and whose rows are taken from `start` backwards. All arrays are flat.
+    `bs`, `starts`, `rows`, `columns` and `outs` are tuples: this is done for each b, of which as many columns are used
+    as its `out` has, and whose rows, `row` apart, are taken from `start` backwards. The sums of `a` alone, times
+    `scale`, are added to `sums`, unless it is empty. All arrays are flat.
     """
     lanes = VECTOR_BITS // (8 * a.itemsize)
-    room = np.empty(BACK_DEPTH * TILE_VECTORS * lanes + LINE, a.dtype)
-    panel = room[-room.ctypes.data % LINE // a.itemsize :]
+    width = TILE_VECTORS * lanes
+    deepest = min(BACK_DEPTH, depth)
+    size = deepest * width
+    panels = 0
+    for n in range(len(bs)):
+        panels += -(-columns[n] // width)
+    room = np.empty(panels * size + LINE, a.dtype)
+    room = room[-room.ctypes.data % LINE // a.itemsize :]
     blocks = -(-(high - low) // BACK_ROWS)
     block = -(-(high - low) // (6 * max(1, blocks))) * 6
-    tiles = np.empty(BACK_DEPTH * block, a.dtype)
-    for top in range(low, high, max(1, block)):
-        count = min(block, high - top)
-        for first in range(0, depth, BACK_DEPTH):
-            some = min(BACK_DEPTH, depth - first)
+    tiles = np.empty(deepest * block, a.dtype)
+    for first in range(0, depth, BACK_DEPTH):
+        some = min(BACK_DEPTH, depth - first)
+        panel = 0
+        for n in range(len(bs)):
+            of_panel = lanes if columns[n] <= lanes else width
+            start = starts[n] - first * rows[n]
+            _pack_scaled(bs[n], start, rows[n], columns[n], some, scale, room, panel, of_panel, size)
+            panel += -(-columns[n] // width) * size
+        for top in range(low, high, max(1, block)):
+            count = min(block, high - top)
             begin = a_start + first * a_step + top
+            if sums.size:  # which brings the block to the second cache
+                add_rows(a, begin - top, a_step, top, top + count, some, scale, sums)
             packed = False
+            panel = 0
             for n in range(len(bs)):
-                start, place = starts[n] - first * columns[n], (outs[n], top * columns[n], columns[n])
-                if columns[n] <= lanes:  # one register wide: every number of `a` is used once
-                    _pack_scaled(bs[n], start, columns[n], columns[n], some, scale, panel, lanes)
-                    _add_narrow(a, begin, a_step, count, some, panel, place, columns[n])
+                place = outs[n], top * columns[n], columns[n]
+                if columns[n] <= lanes:  # fewer columns than a register holds: the other factor fills it
+                    _add_narrow(a, begin, a_step, count, some, room, panel, place, columns[n])
+                    panel += size
+                    continue
+                if columns[n] <= width:  # one panel: every number of `a` is used once
+                    _add_panel(a, begin, a_step, count, some, room, panel, place, columns[n])
+                    panel += size
                     continue
                 if not packed:
                     _pack_tiles(a, begin, a_step, count, some, tiles)
                     packed = True
-                for j in range(0, columns[n], TILE_VECTORS * lanes):
-                    used = min(TILE_VECTORS * lanes, columns[n] - j)
-                    _pack_scaled(bs[n], start + j, columns[n], used, some, scale, panel, TILE_VECTORS * lanes)
-                    _add_wide(tiles, count, some, panel, (outs[n], top * columns[n] + j, columns[n]), used)
+                for j in range(0, columns[n], width):
+                    place = outs[n], top * columns[n] + j, columns[n]
+                    _add_wide(tiles, count, some, room, panel, panel + size, place, columns[n] - j)
+                    panel += size
 
 
 @njit(**OPTIONS)
-def _pack_scaled(b, start, row, used, depth, scale, panel, width):
-    """Copy `used` columns of `depth` rows, which are taken backwards, to a panel."""
+def _pack_scaled(b, start, row, columns, depth, scale, panels, first, width, size):
+    """Copy `depth` rows, which are `row` apart and taken backwards, to panels that are `size` apart."""
     lanes = VECTOR_BITS // (8 * b.itemsize)
+    padded = -(-columns // width) * width
     for k in range(depth):
-        for c in range(0, width, lanes):
-            store(load(b, start - k * row + c, used - c) * scale, panel, k * width + c, lanes)
+        source = start - k * row
+        for c in range(0, padded, lanes):
+            target = first + c // width * size + k * width + c % width
+            store(load(b, source + c, columns - c) * scale, panels, target, lanes)
+
+
+def _make_add_narrow():
+    highest = min(6, (VECTOR_REGISTERS - TILE_VECTORS - 1) // TILE_VECTORS)
+    h0, h1, h2 = highest, min(2, highest), 1
+
+    @njit(**OPTIONS)
+    def add_narrow(a, start, step, count, depth, panels, panel, place, used):
+        """Add a product to an output that is at most one register wide, made as its transpose."""
+        out, first, row = place
+        lanes = VECTOR_BITS // (8 * a.itemsize)
+        width = TILE_VECTORS * lanes
+        room = np.empty((depth + lanes) * width + LINE, a.dtype)
+        factor = room[-room.ctypes.data % LINE // a.itemsize :]
+        sums = factor[depth * width :]
+        for i in range(0, count, width):
+            some = min(width, count - i)
+            for k in range(depth):
+                for c in range(0, some, lanes):
+                    store(load(a, start + k * step + i + c, some - c), factor, k * width + c, lanes)
+            for c in range(0, some, lanes):
+                transpose_part(out, first + (i + c) * row, row, some - c, used, sums, c, width)
+            j = 0
+            while j < used:
+                left, at, rest = (panels, panel + j, 1, lanes), (sums, j * width, width), used - j
+                if rest >= h0:
+                    tile(h0, 1, TILE_VECTORS, left, (factor, 0, 0, depth), at, at, 0, width)
+                    j += h0
+                elif rest >= h1:
+                    tile(h1, 1, TILE_VECTORS, left, (factor, 0, 0, depth), at, at, 0, width)
+                    j += h1
+                else:
+                    tile(h2, 1, TILE_VECTORS, left, (factor, 0, 0, depth), at, at, 0, width)
+                    j += h2
+            for c in range(0, some, lanes):
+                transpose_part(sums, c, width, used, some - c, out, first + (i + c) * row, row)
+
+    return add_narrow
+
+
+_add_narrow = _make_add_narrow()
 
 
 @njit(**OPTIONS)
-def _add_narrow(a, start, step, count, depth, panel, place, used):
-    """Add a product to an output that is at most one register wide."""
+def _add_panel(a, start, step, count, depth, panels, panel, place, used):
+    """Add a product to an output that is at most one panel wide."""
     out, first, row = place
-    factor = panel, 0, 0, depth
-    whole = count - count % 8
-    for i in range(0, whole, 8):
-        at = out, first + i * row, row
-        tile(8, 1, 1, (a, start + i, 1, step), factor, at, at, 0, used)
-    for i in range(whole, count):
-        at = out, first + i * row, row
-        tile(1, 1, 1, (a, start + i, 1, step), factor, at, at, 0, used)
-
-
-@njit(**OPTIONS)
-def _add_wide(tiles, count, depth, panel, place, used):
-    """Add a product of packed tiles and one panel."""
-    out, first, row = place
-    factor = panel, 0, 0, depth
+    factor = panels, panel, panel, depth
     whole = count - count % 6
     for i in range(0, whole, 6):
         at = out, first + i * row, row
-        tile(6, 1, TILE_VECTORS, (tiles, i * depth, 1, 6), factor, at, at, 0, used)
+        tile(6, 1, TILE_VECTORS, (a, start + i, 1, step), factor, at, at, 0, used)
     for i in range(whole, count):
         at = out, first + i * row, row
-        tile(1, 1, TILE_VECTORS, (tiles, i * depth, 1, 1), factor, at, at, 0, used)
+        tile(1, 1, TILE_VECTORS, (a, start + i, 1, step), factor, at, at, 0, used)
+
+
+@njit(**OPTIONS)
+def _add_wide(tiles, count, depth, panels, panel, coming, place, used):
+    """Add a product of packed tiles and one panel, while the `coming` one is asked for."""
+    out, first, row = place
+    whole = count - count % 6
+    for i in range(0, whole, 6):
+        if i >= 6 * TILE_VECTORS:
+            coming = panel
+        at = out, first + i * row, row
+        tile(6, 1, TILE_VECTORS, (tiles, i * depth, 1, 6), (panels, panel, coming, depth), at, at, 0, used)
+        coming += depth * (LINE // tiles.itemsize)
+    for i in range(whole, count):
+        at = out, first + i * row, row
+        tile(1, 1, TILE_VECTORS, (tiles, i * depth, 1, 1), (panels, panel, panel, depth), at, at, 0, used)
 
 
 @njit(**OPTIONS)
@@ -250,10 +395,14 @@ def _pack_tiles(a, start, step, count, depth, tiles):
 @njit(**OPTIONS)
 def add_rows(a, start, step, low, high, rows, scale, out):
     """out[j] += the sum over k < rows of scale * a[start + k * step + j], in that order, for low <= j < high."""
-    for k in range(rows):
-        row = start + k * step
-        for j in range(low, high):
-            out[j] += scale * a[row + j]
+    lanes = VECTOR_BITS // (8 * a.itemsize)
+    for first in range(0, rows, 8):
+        last = min(rows, first + 8)
+        for j in range(low, high, lanes):
+            total = load(out, j, high - j)
+            for k in range(first, last):
+                total = total + load(a, start + k * step + j, high - j) * scale
+            store(total, out, j, high - j)
 
 
 @njit(**OPTIONS)

@@ -8,11 +8,23 @@ import numpy as np
 
 from numrnn.kernels.cpu.cache import njit
 from numrnn.kernels.cpu.machine import OPTIONS
+from numrnn.kernels.cpu.sharing import share
+from numrnn.kernels.cpu.threads import run, threads_for
+
+WORK = 32
+"""Operations of arithmetic that one number takes as long as: most of the time is waiting for memory."""
+
+
+def descend(weights: np.ndarray, gradients: np.ndarray, learning_rate: float, weight_decay: float = 0.0) -> None:
+    """Take a step of plain gradient descent; the numbers are turned into the arrays' type."""
+    numbers = [weights.dtype.type(number) for number in (learning_rate, weight_decay)]
+    run(_descend, (weights, gradients, *numbers), threads_for(WORK * weights.size))
 
 
 @njit(**OPTIONS)
-def descend(weights: np.ndarray, gradients: np.ndarray, learning_rate: float, weight_decay: float) -> None:
-    """Take a step of plain gradient descent."""
+def _descend(weights, gradients, learning_rate, weight_decay, part, parts, barrier):
+    first, last = share(weights.size, part, parts)
+    weights, gradients = weights[first:last], gradients[first:last]
     for k in range(weights.size):
         weights[k] -= learning_rate * (gradients[k] + weight_decay * weights[k])
 

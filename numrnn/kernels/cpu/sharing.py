@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from numrnn.kernels.cpu.cache import njit
 from numrnn.kernels.cpu.machine import INLINE_OPTIONS
-from numrnn.kernels.cpu.matmul import TILE_VECTORS
 
 
 @njit(**INLINE_OPTIONS)
@@ -14,8 +13,7 @@ def share(count, part, parts):
 
 
 @njit(**INLINE_OPTIONS)
-def share_of_channels(size, part, parts, lanes):
-    """Return this part's channels: whole panels of every product."""
-    unit = TILE_VECTORS * lanes
+def share_of_channels(size, part, parts, unit):
+    """Return this part's channels, in whole units: the vectors of a block, or the panels of every product."""
     first, last = share(-(-size // unit), part, parts)
     return first * unit, min(size, last * unit)

@@ -24,6 +24,9 @@ _I64 = ir.IntType(64)
 AHEAD = 16
 """Rows of the panel between the one that is used and the one that is asked for from the farther caches."""
 
+FEW_ROWS = 3
+"""Tiles of so few rows ask for nothing beforehand: loads are their bottleneck, and the processor sees what comes."""
+
 
 def _number(value):
     return ir.Constant(_I64, value)
@@ -79,7 +82,8 @@ def _emitter(row_count, parts, vectors):
             return builder.gep(pointer, [offset])
 
         old = [[emit_load(builder, place(init, r, init_row, c), vector, widths[c[1]]) for c in columns] for r in rows]
-        for r in rows:  # the next tile below begins with these
+        asks = row_count > FEW_ROWS
+        for r in rows if asks else ():  # the next tile below begins with these
             for column in columns:
                 _prefetch(builder, place(init, r + row_count, init_row, column))
         a_rows = [builder.gep(a, [builder.mul(_number(r), a_row)]) for r in rows]
@@ -91,9 +95,10 @@ def _emitter(row_count, parts, vectors):
         k.add_incoming(_number(0), before)
         sums = [[builder.phi(vector) for _ in columns] for _ in rows]
         panel_row = builder.gep(panel, [builder.mul(k, _number(len(columns) * lanes))])
-        for c in range(len(columns)):
+        for c in range(len(columns) if asks else 0):
             _prefetch(builder, builder.gep(panel_row, [_number((AHEAD * len(columns) + c) * lanes)]))
-        _prefetch(builder, builder.gep(upcoming, [builder.mul(k, _number(LINE * 8 // a_type.dtype.bitwidth))]))
+        if asks:
+            _prefetch(builder, builder.gep(upcoming, [builder.mul(k, _number(LINE * 8 // a_type.dtype.bitwidth))]))
         factors = [
             emit_load(builder, builder.gep(panel_row, [_number(c * lanes)]), vector) for c in range(len(columns))
         ]

@@ -19,13 +19,16 @@ from numba.core.typing.templates import AbstractTemplate, infer_global, signatur
 from numba.extending import intrinsic, lower_builtin, models, register_model
 
 from numrnn.kernels.cpu.cache import njit
-from numrnn.kernels.cpu.machine import INLINE_OPTIONS, MASKED_ACCESS, VECTOR_BITS
+from numrnn.kernels.cpu.machine import INLINE_OPTIONS, MASKED_ACCESS, OPTIONS, VECTOR_BITS
 
 _I32 = ir.IntType(32)
 _I64 = ir.IntType(64)
 LANES32 = VECTOR_BITS // 32
 LANES64 = VECTOR_BITS // 64
 """Numbers in a vector."""
+
+CHAINS = 16
+"""Sums that the sum of a row is made of."""
 
 
 class Vector(types.Type):
@@ -292,6 +295,64 @@ def load(typing_context, array, start, width):
 
 
 @intrinsic
+def load_same(typing_context, array, position):
+    """Return a vector all of whose numbers are array[position]."""
+    vector = Vector(array.dtype)
+
+    def emit(context, builder, sig, args):
+        return spread(builder, builder.load(address(context, builder, array, *args)), _vector_type(vector))
+
+    return vector(array, types.intp), emit
+
+
+@intrinsic
+def _folded(typing_context, vector):
+    """Return the sum of a vector's numbers: of its halves, then of the halves of those, and so on."""
+
+    def emit(context, builder, sig, args):
+        value, count = args[0], vector.lanes
+        while count > 1:
+            count //= 2
+            kind, undefined = ir.VectorType(_I32, count), ir.Constant(value.type, ir.Undefined)
+            patterns = [ir.Constant(kind, list(range(first, first + count))) for first in (0, count)]
+            value = builder.fadd(*(builder.shuffle_vector(value, undefined, pattern) for pattern in patterns))
+        return builder.extract_element(value, ir.Constant(_I32, 0))
+
+    return vector.dtype(vector), emit
+
+
+@njit(**INLINE_OPTIONS)
+def _chain(array, start, size, first):
+    """Return the sums of every `CHAINS`th of some numbers, for as many chains as a vector holds, from `first` on."""
+    result = load(array, start + first, size - first)
+    for k in range(first + CHAINS, size, CHAINS):
+        result = result + load(array, start + k, size - k)
+    return result
+
+
+@njit(**OPTIONS)
+def sum_of(array, start, size):
+    """Return the sum of array[start : start + size], in an order that does not depend on the width of vectors.
+
+    Every sixteenth number is a term of the same chain. The sums of the chains are added up, first those eight apart.
+    """
+    lanes = VECTOR_BITS // (8 * array.itemsize)
+    if lanes == 16:
+        result = _chain(array, start, size, 0)
+    elif lanes == 8:
+        result = _chain(array, start, size, 0) + _chain(array, start, size, 8)
+    elif lanes == 4:
+        even = _chain(array, start, size, 0) + _chain(array, start, size, 8)
+        result = even + (_chain(array, start, size, 4) + _chain(array, start, size, 12))
+    else:
+        first = _chain(array, start, size, 0) + _chain(array, start, size, 8)
+        first = first + (_chain(array, start, size, 4) + _chain(array, start, size, 12))
+        second = _chain(array, start, size, 2) + _chain(array, start, size, 10)
+        result = first + (second + (_chain(array, start, size, 6) + _chain(array, start, size, 14)))
+    return _folded(result)
+
+
+@intrinsic
 def store(typing_context, value, array, start, width):
     """array[start : start + width] = value; at most a full vector is written."""
     require_one_dtype(value, array)
@@ -306,26 +367,47 @@ def store(typing_context, value, array, start, width):
 @intrinsic
 def transpose(typing_context, source, start, row, target, target_start, target_row):
     """target[r, c] = source[c, r], for a square as wide as a vector; rows are `row` and `target_row` apart."""
+    index = types.intp
+    return types.void(source, index, index, target, index, index), _transposer(source, target)
+
+
+@intrinsic
+def transpose_part(typing_context, source, start, row, count, width, target, target_start, target_row):
+    """The same for the first `count` rows of `width` numbers, at most a vector of each; nothing else is touched."""
+    index = types.intp
+    return types.void(source, *[index] * 4, target, index, index), _transposer(source, target)
+
+
+def _transposer(source, target):
     require_one_dtype(source, target)
     vector = _vector_type(Vector(source.dtype))
     lanes, half = vector.count, vector.count // 2
     low, high = ([k // 2 + lanes * (k % 2) + first for k in range(lanes)] for first in (0, half))
 
-    def emit(context, builder, sig, args):
+    def emit(context, builder, signature, args):
+        (*origin, target_array, target_start, target_row) = args
+        source_array, start, row, *part = origin
+
         def row_of(kind, array, first, step, k):
             return address(context, builder, kind, array, builder.add(first, builder.mul(step, ir.Constant(_I64, k))))
 
-        rows = [emit_load(builder, row_of(source, *args[:3], k), vector) for k in range(lanes)]
+        def used(k, rows, width):
+            """Return how much of row k is used: `width`, or nothing if there are fewer rows."""
+            return builder.select(builder.icmp_signed("<", ir.Constant(_I64, k), rows), width, ir.Constant(_I64, 0))
+
+        count, width = part or (None, None)
+        places = [row_of(source, source_array, start, row, k) for k in range(lanes)]
+        rows = [emit_load(builder, at, vector, used(k, count, width) if part else None) for k, at in enumerate(places)]
         patterns = [ir.Constant(ir.VectorType(_I32, lanes), pattern) for pattern in (low, high)]
         for _ in range(lanes.bit_length() - 1):  # each time, two rows become one that takes from both in turn
             pairs = [(rows[k], rows[k + half]) for k in range(half)]
             rows = [builder.shuffle_vector(*pair, pattern) for pair in pairs for pattern in patterns]
         for k, values in enumerate(rows):
-            emit_store(builder, values, row_of(target, *args[3:], k))
+            at = row_of(target, target_array, target_start, target_row, k)
+            emit_store(builder, values, at, used(k, width, count) if part else None)
         return context.get_dummy_value()
 
-    index = types.intp
-    return types.void(source, index, index, target, index, index), emit
+    return emit
 
 
 @njit(**INLINE_OPTIONS)
