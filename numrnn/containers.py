@@ -166,9 +166,9 @@ class Sequential(Container):
         IndexError
             If there is no such position.
         """
-        return self._renew(
-            [*self.children()[: self._place(index, 1)], module, *self.children()[self._place(index, 1) :]]
-        )
+        modules = self.children()
+        modules.insert(len(self) if index is None else self._place(index, len(self) + 1), module)
+        return self._renew(modules)
 
     def remove(self, index: int | None = None) -> Module:
         """Take out the module at a position, or the last one, and return it.
@@ -178,23 +178,18 @@ class Sequential(Container):
         IndexError
             If there is no such position.
         """
-        place = self._place(-1 if index is None else index, 0)
-        removed = self[place]
-        self._renew([*self.children()[:place], *self.children()[place + 1 :]])
+        modules = self.children()
+        removed = modules.pop(self._place(-1 if index is None else index, len(self)))
+        self._renew(modules)
         return removed
 
-    def _place(self, index: int | None, room: int) -> int:
-        places = range(len(self) + room)
-        if index is None:
-            return len(self)
-        if not -len(places) <= index < len(places):
-            raise IndexError(complaint(self, f"position {index}", f"one of {len(places)} positions"))
-        return places[index]
+    def _place(self, index: int, count: int) -> int:
+        if not -count <= index < count:
+            raise IndexError(complaint(self, f"position {index}", f"one of {count} positions, from 0"))
+        return range(count)[index]
 
     def _renew(self, modules: list[Module]) -> Sequential:
-        check_not_shared(type(self).__name__, modules)
-        fresh = Container(*modules)
-        self._children, self._seen = fresh._children, None
+        self._children, self._seen = Sequential(*modules)._children, None
         return self
 
     def route(self, input: Any, apply: Apply) -> Any:

@@ -260,6 +260,7 @@ MODULES: dict[str, Entry] = {
     "Dropout, v1": Entry(lambda s: nr.Dropout(0.4, v1=True), features),
     "Dropout, lazy": Entry(lambda s: nr.Dropout(0.4, lazy=True), features, is_row_wise=False),
     "Dropout, mono": Entry(lambda s: nr.Dropout(0.4, mono=True), features, is_row_wise=False),
+    "TotalDropout": Entry(lambda s: nr.TotalDropout(), features, is_row_wise=False),
     "ZeroGrad": Entry(lambda s: nr.ZeroGrad(), features, has_true_gradient=False),
     "Clip": Entry(lambda s: nr.Clip(-0.5, 0.7), features, has_true_gradient=False),
     "CopyGrad": Entry(lambda s: nr.CopyGrad(), features),

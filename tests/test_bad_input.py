@@ -215,6 +215,7 @@ CALLS: list[tuple[str, Callable[[Any], Any], type[Exception], str]] = [
     ("GRU", lambda m: m.set_hidden_state(0, wide(2, 5)), ValueError, r"of shape \(2, 5\); expects"),
     ("GRU", lambda m: m.set_hidden_state(0, "zero"), TypeError, r"<U4 array .*; expects arrays of numbers"),
     ("GRU", lambda m: m.set_hidden_state(0, np.array(["a"] * 4)), TypeError, r"<U1 array .*; expects"),
+    ("Recurrent", lambda m: m.set_start_state([wide(2, 4)] * 2), ValueError, r"hidden state; expects one array"),
     ("LSTM", lambda m: m.set_hidden_state(0, wide(2, 4)), ValueError, r"1 state\(s\); expects 2: h, c"),
     ("LSTM", lambda m: m.set_hidden_state(2, [wide(2, 4)] * 3), ValueError, r"3 state\(s\); expects 2: h, c"),
     (

@@ -213,3 +213,56 @@ def test_states_are_taken_by_all_parts_or_by_none():
     with pytest.raises(ValueError, match="one for each module that has states"):
         module.set_start_state([np.ones((2, 2))])
     np.testing.assert_array_equal(module.forward(np.ones((2, D))), before)
+
+
+@pytest.mark.parametrize("kind", ["LSTM", "Recurrent", "Recurrence", "Recurrence, stepped"])
+@given(seed=st.integers(0, 2**16), time=st.integers(1, 5))
+def test_rows_that_begin_anew_under_masks_begin_with_the_start_state(kind, seed, time):
+    module, rng = made(kind, seed), np.random.default_rng(seed)
+    x, (hold, reset) = rng.normal(size=(time, 2, D)), rng.random((2, time, 2)) < 0.3
+    start, runner = drawn(kind, rng), nr.Sequencer(module)
+    module.set_start_state(start)
+    module.set_masks(mask=hold, reset=reset)
+    output = runner(np.where(hold[..., None], np.nan, x))
+    grads = runner.backward(np.where(hold[..., None], np.nan, x), np.ones_like(output))
+    assert np.isfinite(grads).all()
+    assert not grads[hold].any()
+    alone = module.clone()
+    alone.set_masks()
+    first = start[0] if isinstance(start, list) else start
+    for n in range(2):
+        alone.forget()
+        newest = first
+        for t in range(time):
+            if reset[t, n]:
+                alone.forget()
+                newest = first
+            if not hold[t, n]:
+                newest = alone.forward(x[t, n : n + 1])[0]
+            np.testing.assert_allclose(output[t, n], newest, rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize("kind", ["GRU", "Recurrence", "Recurrence, stepped"])
+def test_rows_forgotten_between_two_calls_add_to_the_gradient_of_a_learned_start(kind):
+    module, rng = made(kind).learn_start_state(), np.random.default_rng(0)
+    x, grad = rng.normal(size=(2, 3, 2, D)), rng.normal(size=(3, 2, H))
+    name = next(name for name, _ in module.named_parameters() if name.startswith("start_"))
+    before = rng.normal(size=H)
+    runner = nr.Sequencer(module).remember("both")
+
+    def second(start):
+        setattr(module, name, before)
+        runner.forget()
+        runner(x[0])
+        setattr(module, name, start)
+        runner.forget(rows=[1])
+        return runner(x[1])
+
+    second(before)
+    module.zero_grad_parameters()
+    runner.backward(x[1], grad)
+    found = getattr(module, f"grad_{name}").copy()
+    for k in range(H):
+        moved = 1e-6 * (np.arange(H) == k)
+        slope = ((second(before + moved) - second(before - moved)) * grad).sum() / 2e-6
+        assert found[k] == pytest.approx(slope, rel=1e-5, abs=1e-7)

@@ -25,7 +25,7 @@ from numrnn.layers.activation import (
     Threshold,
 )
 from numrnn.layers.arithmetic import Add, AddConstant, CMul, Mul, MulConstant, PReLU, SAdd
-from numrnn.layers.dropout import Dropout
+from numrnn.layers.dropout import Dropout, TotalDropout
 from numrnn.layers.identity import CopyGrad, Identity, ZeroGrad
 from numrnn.layers.linear import Linear, LinearNoBias
 from numrnn.layers.log_softmax import LogSoftMax
@@ -145,6 +145,7 @@ __all__ = [
     "Tanh",
     "TanhShrink",
     "Threshold",
+    "TotalDropout",
     "Transpose",
     "Unsqueeze",
     "View",

@@ -135,3 +135,66 @@ class Dropout(Module):
     def describe_arguments(self) -> str:
         """Return what stands between the parentheses of `repr`."""
         return f"p={self.p}" + ", lazy=True" * self.lazy + ", mono=True" * self.mono + ", v1=True" * self.v1
+
+
+class TotalDropout(Module):
+    """In training mode, set the whole input to 0 with probability p.
+
+    What is not dropped is not scaled up.
+
+    Parameters
+    ----------
+    p : float
+        Probability of the input of a step to be dropped, 0 <= p < 1.
+    rng : numpy.random.Generator or int, optional
+        Where it is drawn from; without it, a stream of its own from `numrnn.seed`.
+
+    Attributes
+    ----------
+    noise : float
+        What the last input was multiplied with: 0 or 1.
+
+    Raises
+    ------
+    ValueError
+        If p is not in [0, 1).
+
+    Examples
+    --------
+    >>> import numpy as np, numrnn as nr
+    >>> dropout = nr.TotalDropout(0.5, rng=0)
+    >>> sorted({float(dropout(np.ones((3, 4), "float32")).mean()) for _ in range(20)})
+    [0.0, 1.0]
+    """
+
+    memory = ("noise",)
+
+    def __init__(self, p: float = 0.5, rng: np.random.Generator | int | None = None) -> None:
+        super().__init__()
+        if not 0 <= p < 1:
+            raise ValueError(complaint("TotalDropout", f"p={p!r}", "a probability, 0 <= p < 1"))
+        self.p, self.rng, self.noise = float(p), generator(rng), 1.0
+
+    def check_input(self, input: Any) -> None:
+        """Expect one float array of any shape."""
+        check_float_array(self, input)
+
+    def update_output(self, input: np.ndarray) -> np.ndarray:
+        """Draw one number."""
+        self.noise = float(self.rng.random() >= self.p) if self.is_training else 1.0
+        return np.array(input) if self.noise else np.zeros_like(input)
+
+    def update_grad_input(self, input: np.ndarray, grad_output: np.ndarray) -> np.ndarray:
+        """Drop the gradient, too."""
+        return np.array(grad_output) if self.noise else np.zeros_like(grad_output)
+
+    def _snapshot(self) -> Any:
+        return super()._snapshot(), self.rng.bit_generator.state
+
+    def _rollback(self, snapshot: Any) -> None:
+        rest, self.rng.bit_generator.state = snapshot
+        super()._rollback(rest)
+
+    def describe_arguments(self) -> str:
+        """Return what stands between the parentheses of `repr`."""
+        return f"p={self.p}"

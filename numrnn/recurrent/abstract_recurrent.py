@@ -47,7 +47,7 @@ class AbstractRecurrent(Module):
     )
     """Names of the attributes that tell how far a sequence has come; subclasses add theirs."""
 
-    def __init__(self, rho: int) -> None:
+    def __init__(self, rho: int = 99999) -> None:
         super().__init__()
         self.rho = self._checked_rho(rho)
         self._start_state: list[Any] | None = None

@@ -310,7 +310,7 @@ class Cell(AbstractRecurrent):
     def _loop(self) -> CellLoop:
         loops, dtype = self.__dict__.setdefault("_loops", {}), self.dtype
         if dtype not in loops:
-            loops[dtype] = CellLoop(self.program(), type(self).__name__, dtype)
+            loops[dtype] = CellLoop(self.program(), self._name_of_kernels, dtype)
         return loops[dtype]
 
     def source(self) -> str:
@@ -324,7 +324,12 @@ class Cell(AbstractRecurrent):
         """
         from numrnn.kernels.cpu.compile import program_text
 
-        return program_text(self.program(), type(self).__name__, self.dtype.name)
+        return program_text(self.program(), self._name_of_kernels, self.dtype.name)
+
+    @property
+    def _name_of_kernels(self) -> str:
+        """Name of the class that has the equations: subclasses with the same ones share its compiled kernels."""
+        return next(owner.__name__ for owner in type(self).__mro__ if "equations" in vars(owner))
 
     def explain(self, format: str = "text") -> str:
         r"""Return the derived program as formulas: phases, what is hoisted, stored and computed again, gradients.

@@ -48,7 +48,7 @@ class NormStabilizer(AbstractRecurrent):
     2.0
     """
 
-    def __init__(self, beta: float = 1.0, rho: int = 9999) -> None:
+    def __init__(self, beta: float = 1.0, rho: int = 99999) -> None:
         super().__init__(rho)
         self.beta = float(beta)
 

@@ -59,7 +59,7 @@ class Recurrent(CompositeRecurrent):
         input: Module,
         feedback: Module,
         transfer: Module | None = None,
-        rho: int = 9999,
+        rho: int = 99999,
         merge: Module | None = None,
     ) -> None:
         super().__init__(rho)

@@ -87,11 +87,15 @@ class Case:
             input = self._value(f"input{end}")
             if self._has("action"):
                 self._draw(self._value("action"))
-            assert_same(f"output{end}", self._subject.forward(input), self._value(f"output{end}"))
+            output = self._subject.forward(input)
+            assert_same(f"output{end}", output, self._value(f"output{end}"))
             if self._has("reward"):
                 self._subject.reinforce(self._value("reward"))
             if self._has(f"grad_output{end}"):
-                grad_input = self._subject.backward(input, self._value(f"grad_output{end}"))
+                grad_output = self._value(f"grad_output{end}")
+                if getattr(output, "shape", None) == ():
+                    grad_output = grad_output.reshape(())
+                grad_input = self._subject.backward(input, grad_output)
                 if self._has(f"grad_input{end}"):
                     assert_same(f"grad_input{end}", grad_input, self._value(f"grad_input{end}"))
             self._check_parameters(end)

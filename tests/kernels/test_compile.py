@@ -43,6 +43,17 @@ def test_the_file_holds_the_source_and_lies_in_the_chosen_folder(tmp_path, monke
     assert [file for file in path.parent.iterdir() if file.is_file()] == [path]  # nothing half-written is left
 
 
+def test_a_subclass_with_the_same_equations_has_the_same_kernels():
+    class Named(Small):
+        """Differs in other things."""
+
+    class Other(Small):
+        def equations(self, x, h):
+            return 2 * tanh(linear("map", x, h))
+
+    assert Named(3, 4).source() == Small(3, 4).source() != Other(3, 4).source()
+
+
 def test_the_file_is_not_written_again(tmp_path, monkeypatch):
     path = Path(fresh_import(Small(3, 4), monkeypatch, tmp_path).__file__)
     os.utime(path, (10**9, 10**9))

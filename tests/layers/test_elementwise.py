@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from numrnn.layers import Dropout, Identity, LogSoftMax, ReLU, Sigmoid, Tanh
+from numrnn.layers import Dropout, Identity, LogSoftMax, ReLU, Sigmoid, Tanh, TotalDropout
 from tests.finite_differences import numeric_gradient
 
 LAYERS = [Sigmoid, Tanh, ReLU, LogSoftMax, Identity, lambda: Dropout(0.4, rng=3)]
@@ -141,6 +141,20 @@ def test_dropout_does_nothing_in_evaluate_mode_and_at_p_0():
 def test_dropout_checks_its_probability(p):
     with pytest.raises(ValueError, match="0 <= p < 1"):
         Dropout(p)
+
+
+def test_total_dropout_keeps_or_drops_all_of_a_step():
+    layer, x = TotalDropout(0.3, rng=0), np.ones((4, 2))
+    kept = []
+    for _ in range(400):
+        output = layer(x)
+        np.testing.assert_array_equal(layer.backward(x, 3 * x), 3 * output)
+        assert len(np.unique(output)) == 1
+        kept.append(output[0, 0])
+    assert np.mean(kept) == pytest.approx(0.7, abs=0.1)
+    np.testing.assert_array_equal(layer.evaluate()(x), x)
+    with pytest.raises(ValueError, match="TotalDropout: got p=1; expects a probability"):
+        TotalDropout(1)
 
 
 def test_dropout_v1_scales_in_evaluate_mode_instead_of_in_training():

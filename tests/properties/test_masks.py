@@ -26,7 +26,7 @@ MAKE = {
     "LSTM": lambda: nr.LSTM(FEATURES, HIDDEN),
     "GRU": lambda: nr.GRU(FEATURES, HIDDEN),
     "RecLSTM": lambda: nr.RecLSTM(FEATURES, 4, HIDDEN),
-    "MuFuRu": lambda: nr.MuFuRu(FEATURES, HIDDEN, ["keep", "replace", "max"]),
+    "MuFuRu": lambda: nr.MuFuRu(FEATURES, HIDDEN, ["keep", "replace"]),
     "own cell": lambda: Own(FEATURES, HIDDEN),
     "Recurrence": lambda: recurrence(SIZES, 2),
     "Recurrent": lambda: recurrent(SIZES),

@@ -6,12 +6,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import numrnn as nr
-from tests.modules import Sizes, recurrent
+from tests.modules import Sizes, recurrence, recurrent
 
 MODULES = {
     "cell": lambda: nr.LSTM(2, 3),
     "stack": lambda: nr.Sequential(nr.Linear(2, 2), nr.GRU(2, 4), nr.Tanh(), nr.FastLSTM(4, 3)),
     "Recurrent": lambda: recurrent(Sizes((), 2, 3, 1)),
+    "learned starts": lambda: nr.Sequential(nr.GRU(2, 2), recurrence(Sizes((), 2, 3, 1))).learn_start_state(),
 }
 
 
