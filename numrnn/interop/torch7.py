@@ -437,7 +437,7 @@ def _layer_normalization(own: _Own) -> Any:
     layers = {value.class_name: own.of(value) for value in own.objects()}
     if not layers.keys() >= {"nn.Normalize", "nn.MulConstant"}:
         raise own.refuse(f"modules {_listed(layers)}", "those that the original makes it of")
-    size, eps = layers["nn.MulConstant"].number("constant_scalar"), layers["nn.Normalize"].number("eps", 1e-10)
+    size, eps = layers["nn.MulConstant"].number("constant_scalar", 1), layers["nn.Normalize"].number("eps", 1e-10)
     parameters = []
     if "nn.CMul" in layers and "nn.Add" in layers:
         parameters = [layers["nn.CMul"].array("weight", 1), layers["nn.Add"].array("bias", 1)]
@@ -599,14 +599,18 @@ def _entries(own: _Own) -> list[Table]:
     start = own.object("innode")
     if old := _sources(own, _data_of(own, start)):  # old files list them there
         return old
-    if own.whole("nInputs", 1) == 1:
+    count = own.whole("nInputs", 1)
+    if count == 1:
         return [_data_of(own, start)]
     split = own.in_order(start.fields.get("children"))
     nodes = own.in_order(split[0].fields.get("children")) if split and isinstance(split[0], TorchObject) else []
-    by_index = {data.get("selectindex"): data for data in (_data_of(own, node) for node in nodes)}
-    if by_index.keys() != set(range(1, len(nodes) + 1)):
+    found = [_data_of(own, node) for node in nodes]
+    indices = [data.get("selectindex") for data in found]
+    is_split = len(found) == count and all(type(index) is int for index in indices)
+    if not is_split or sorted(indices) != list(range(1, count + 1)):
         raise own.refuse("inputs that are not split", "a node for each of several inputs")
-    return [by_index[k + 1] for k in range(len(nodes))]
+    by_index = dict(zip(indices, found, strict=True))
+    return [by_index[k + 1] for k in range(count)]
 
 
 def _sorted_nodes(own: _Own) -> list[Table]:
@@ -746,8 +750,8 @@ def _batch_normalized_lstm(own: _Own, step: TorchObject, options: dict[str, Any]
     for data in _sorted_nodes(graph):
         module, sources = data.get("module"), _sources(graph, data)
         if isinstance(module, TorchObject) and sources:
-            source = sources[0].get("module") if module.class_name == "nn.BatchNormalization" else None
-            layers[f"{module.class_name} of {source.class_name}" if source else module.class_name] = own.of(module)
+            of = f" of {shown(sources[0].get('module'))}" if module.class_name == "nn.BatchNormalization" else ""
+            layers[module.class_name + of] = own.of(module)
     names = [f"nn.BatchNormalization of nn.{name}" for name in ("Linear", "LinearNoBias", "CAddTable")]
     in_order = ["nn.Linear", names[0], "nn.LinearNoBias", names[1], "nn.Add", names[2]]
     if not layers.keys() >= set(in_order) or "p" in options:

@@ -1,5 +1,6 @@
 """Models in Torch7 files: samples that the original wrote (`torch7/`), and every class that can be in one."""
 
+import copy
 import inspect
 import tracemalloc
 from typing import Any
@@ -28,6 +29,7 @@ from tests.interop.torch7_files import (
     read,
     same,
     sample,
+    slots,
     written,
 )
 
@@ -370,7 +372,7 @@ def small_graph(build: Any = gmodule) -> Row:
 
 
 LSTM = ("weight", "bias")
-WEIGHTS = np.arange(3.0)
+WEIGHTS, SCALE = np.arange(3.0), nr.CMul(3).astype("f8")
 MADE: dict[str, Row] = {
     **{f"{name}, {k}": row(name, *arguments, **fields) for k, (name, fields, arguments) in enumerate(ARGUMENTS)},
     # layers
@@ -389,6 +391,7 @@ MADE: dict[str, Row] = {
     ),
     "Bilinear": kept(nr.Bilinear(2, 3, 4), "weight", "bias"),
     "CMul": kept(nr.CMul(2, 3), "weight", size=Storage(np.array([2, 3]))),
+    "CMul, for a batch": (Object("nn.CMul", {"weight": SCALE.weight[None, None]}), SCALE),
     "LayerNormalization": layer_normalization(True),
     "LayerNormalization, not affine": layer_normalization(False),
     "Linear": kept(nr.Linear(3, 2), "weight", "bias"),
@@ -418,6 +421,10 @@ MADE: dict[str, Row] = {
     ),
     "PReLU": kept(nr.PReLU(), "weight", nOutputPlane=0),
     "ReinforceNormal, of each feature": row("ReinforceNormal", WEIGHTS + 1, stdev=WEIGHTS + 1),
+    "View, of samples": (
+        Object("nn.View", {"size": Storage(np.array([6])), "numInputDims": 2}),
+        nr.View(6, n_input_dims=2),
+    ),
     "Collapse": (Object("nn.Collapse", {"nInputDim": 2}), nr.View(-1, n_input_dims=2)),
     "Contiguous": (Object("nn.Contiguous"), nr.Identity()),
     "Copy": (Object("nn.Copy", {"intype": "torch.FloatTensor"}), nr.Identity()),
@@ -840,7 +847,11 @@ def a_loop(graph: Object, first: Any, last: Any) -> None:
 BAD_GRAPHS = [
     ("a node that reads nothing", lambda graph, first, last: dict(first)["mapindex"].pairs.clear(), "reads nothing"),
     ("a node that reads itself", a_loop, "reads what it gives"),
-    ("a node that reads a number", lambda g, f, last: dict(last)["mapindex"].pairs.insert(0, (1, 3)), ""),
+    (
+        "a node that reads a number",
+        lambda g, f, last: dict(last)["mapindex"].pairs.__setitem__(0, (1, 3)),
+        "something else",
+    ),
     ("no node at the end", lambda graph, first, last: graph.fields.pop("outnode"), "outnode"),
     ("no data at the start", lambda graph, f, last: graph.fields["innode"].fields.pop("data"), "as a node"),
     ("inputs that are not split", lambda graph, first, last: graph.fields.update(nInputs=2), "not split"),
@@ -898,10 +909,14 @@ REFUSED = [
     ("one bias for all", Object("nn.Add", {"bias": one, "scalar": True}), "scalar = True"),
     ("another reward", Object("nn.VRClassReward", {"sizeAverage": False}), "sizeAverage = False"),
     ("actions that are given out", Object("nn.RecurrentAttention", {"forwardActions": True}), "forwardActions = True"),
+    ("slopes of another size", Object("nn.PReLU", {"weight": one, "nOutputPlane": 3}), "nOutputPlane = 3"),
     ("a bottle of a reduction", container("Bottle", Object("nn.Max", {"dimension": 1})), "a Max inside"),
     ("a cell without parameters", Object("nn.LSTM", {"recurrentModule": Object("nn.Tanh")}), "shapes none"),
     ("a cell of another kind", Object("nn.LSTM", MADE["GRU"][0].fields), "parameters of shapes"),
     ("a start state of any size", Object("nn.GRU", MADE["GRU"][0].fields | {"startState": huge}), "repeats"),
+    ("one direction", Object("nn.SeqBRNN", {"modules": [container("Sequential", linear())]}), "other modules inside"),
+    ("no way back", container("ReverseUnreverse", container("Sequential", linear())), "1 modules in a row"),
+    ("two kinds of cells", Object("nn.SeqBLSTM", MADE["SeqBGRU"][0].fields), "a SeqGRU inside"),
     ("a merge module over time", Object("nn.SeqBRNN", both_ways(*[MADE["SeqLSTM"][0]] * 2, itself)), "several layers"),
 ]
 
@@ -950,14 +965,22 @@ def test_a_chain_of_references_is_not_followed_too_far():
         read(Object("nn.LSTM", {"_ignored": twice, "recurrentModule": twice[-1]}))
 
 
-numbers = [None, True, -1, 0, 3, 2.5, 1e300, float("inf"), "text", [], [1], {"a": 1}]
+numbers = [None, True, -1, 0, 3, 2.5, 2**40, 1e300, float("inf"), "text", [], [1], {"a": 1}]
 arrays = [np.ones(2), np.ones((2, 2), "f4"), np.ones((1, 1, 1)), np.arange(3), Tensor(one, (3, 3), (0, 0))]
-junk = st.sampled_from([*numbers, *arrays, linear(), Object("nn.Tanh"), container("Sequential")])
+objects = [linear(), Object("nn.Tanh"), container("Sequential"), Object("nn.MSECriterion"), Object("nn.Foo")]
+JUNK = [*numbers, *arrays, *objects, container("MaskZero", linear()), Object("nn.Recursor", {"module": linear()})]
 
 
 @pytest.mark.parametrize("name", [name for name in MADE if name.partition(",")[0] not in torch7._PLAIN])
 @given(data=st.data())
-def test_fields_of_any_kind_give_a_module_or_an_error(name, data):
-    own, _ = MADE[name]
-    changed = {key: data.draw(junk | st.just(value)) for key, value in own.fields.items()}
-    load_or_refuse(written(Object(own.class_name, changed)))
+def test_whatever_is_inside_gives_a_module_or_an_error(name, data):
+    own = copy.deepcopy(MADE[name][0])
+    for _ in range(data.draw(st.integers(1, 3))):
+        places = slots(own)
+        if places:
+            (owner, key), (other, another) = (places[data.draw(st.integers(0, len(places) - 1))] for _ in range(2))
+            is_moved = data.draw(st.booleans())
+            value = other[another] if is_moved else copy.deepcopy(data.draw(st.sampled_from(JUNK)))
+            value = value[1] if isinstance(value, tuple) else value
+            owner[key] = (owner[key][0], value) if isinstance(owner[key], tuple) else value  # a key and its value
+    load_or_refuse(written(own))

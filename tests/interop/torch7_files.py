@@ -228,6 +228,25 @@ def container(name: str, *parts: Any, **fields: Any) -> Object:
     return Object(f"nn.{name}", {"modules": list(parts), **fields})
 
 
+def slots(value: Any) -> list[tuple[Any, Any]]:
+    """Return (owner, key) of everything that is somewhere inside a value."""
+    found, seen, waiting = [], set(), [value]
+    while waiting:
+        value = waiting.pop()
+        if id(value) in seen:
+            continue
+        seen.add(id(value))
+        if isinstance(value, Object | Entries):
+            value = value.fields if isinstance(value, Object) else value.pairs
+        if isinstance(value, dict | list):
+            keys = list(value) if isinstance(value, dict) else range(len(value))
+            found += [(value, key) for key in keys]
+            waiting += [value[key] for key in keys]
+        elif isinstance(value, tuple):
+            waiting += value
+    return found
+
+
 # ---- what is refused -------------------------------------------------------------------------------------------------
 
 
