@@ -19,7 +19,7 @@ from numrnn.interop.torch7_format import MOST_DIMENSIONS, Reader, Table, TorchOb
 MOST_MODULES = 100
 """How many modules may lie one inside the other: methods of numrnn's modules call those of the modules inside."""
 MOST_COPIES = 64
-"""How many times the file's own size its parameters may take, which happens only where modules share storages."""
+"""How many times the file's own size may be made from it, which happens only where modules share something."""
 
 
 def load_torch7(path: str | os.PathLike[str]) -> Any:
@@ -105,7 +105,8 @@ class _Making:
             made, first = self._made[id(table)], 1 if table.is_list() else None
             for key, value in table.items():
                 if isinstance(key, Table | TorchObject):
-                    raise self._reader.refuse(f"a {shown(key)} as a key", 0, "strings, numbers or booleans as keys")
+                    got = f"a {shown(key)} as a key of a table"
+                    raise self._reader.refuse(got, table.position, "strings, numbers or booleans")
                 made[key if first is None else key - first] = stands_for(value)
         for module, is_training in reversed(self._modes):
             module.training() if is_training else module.evaluate()
@@ -138,11 +139,11 @@ class _Making:
         return self._reader.refuse(got, value.position, expects, hint)
 
     def spend(self, value: TorchObject, size: int) -> None:
-        """Note that parameters take memory, as much as a file of this size may."""
+        """Note that something takes memory, as much as a file of this size may."""
         self._budget -= size
         if self._budget < 0:
-            expects = f"parameters of at most {MOST_COPIES} times the size of the file"
-            raise self.refuse(value, f"modules that share their storages, up to {value.class_name},", expects)
+            expects = f"parameters and tables of at most {MOST_COPIES} times the size of the file"
+            raise self.refuse(value, f"modules that share their tensors or tables, up to {value.class_name},", expects)
 
 
 class _Own:
@@ -222,7 +223,10 @@ class _Own:
 
     def array(self, name: str, *dimensions: int) -> np.ndarray:
         """Return an array that has one of these numbers of dimensions, and a place of its own for each element."""
-        value = self.fields.get(name)
+        return self.checked(name, self.fields.get(name), *dimensions)
+
+    def checked(self, name: str, value: Any, *dimensions: int) -> np.ndarray:
+        """Return the array `value`, if it is such a one."""
         if not isinstance(value, np.ndarray) or value.ndim not in dimensions or not value.size:
             expects = f"a tensor of {' or '.join(map(str, dimensions))} dimension(s)"
             raise self.refuse(f"{name} = {shown(value)}", expects)
@@ -238,11 +242,20 @@ class _Own:
     def items(self, name: str) -> list[Any]:
         """Return the elements of a list, or of a storage."""
         value = self.fields.get(name)
-        if isinstance(value, np.ndarray) and value.ndim == 1:
-            return value.tolist()
-        if not isinstance(value, Table) or not value.is_list():
+        if isinstance(value, np.ndarray) and value.size:
+            return self.array(name, 1).tolist()
+        items = self.in_order(value)
+        if not isinstance(value, Table) or len(items) < len(value):
             raise self.refuse(f"{name} = {shown(value)}", "a list")
-        return [value[k + 1] for k in range(len(value))]
+        return items
+
+    def in_order(self, table: Any) -> list[Any]:
+        """Return the values at 1, 2, ... of a table, which may have other keys, too."""
+        found: list[Any] = []
+        while isinstance(table, Table) and len(found) + 1 in table:
+            found.append(table[len(found) + 1])
+        self._making.spend(self._value, 64 * len(found))
+        return found
 
     def sizes(self, name: str) -> list[int]:
         """Return the elements of a storage, or a table, of sizes."""
@@ -274,13 +287,18 @@ class _Own:
             raise self.refuse("no module inside", "one")
         return modules[0]
 
-    def part(self, value: TorchObject) -> Any:
-        """Return the module or criterion that an object stands for."""
-        return self._making.module(value, self._depth + 1)
+    def part(self, value: TorchObject, kind: str = "Module") -> Any:
+        """Return the module, or criterion, that an object stands for."""
+        import numrnn
+
+        made = self._making.module(value, self._depth + 1)
+        if not isinstance(made, getattr(numrnn, kind)):
+            raise self.refuse(f"a {type(made).__name__} inside", f"a {kind}")
+        return made
 
     def parts(self) -> list[Any]:
         """Return the modules inside."""
-        return [self._making.module(value, self._depth + 1) for value in self.objects()]
+        return [self.part(value) for value in self.objects()]
 
     # ---- what is made ----------------------------------------------------------------------------------------------
 
@@ -419,7 +437,7 @@ def _layer_normalization(own: _Own) -> Any:
     layers = {value.class_name: own.of(value) for value in own.objects()}
     if not layers.keys() >= {"nn.Normalize", "nn.MulConstant"}:
         raise own.refuse(f"modules {_listed(layers)}", "those that the original makes it of")
-    size, eps = layers["nn.MulConstant"].number("constant_scalar"), layers["nn.Normalize"].number("eps", 1e-10)
+    size, eps = layers["nn.MulConstant"].number("constant_scalar", 1), layers["nn.Normalize"].number("eps", 1e-10)
     parameters = []
     if "nn.CMul" in layers and "nn.Add" in layers:
         parameters = [layers["nn.CMul"].array("weight", 1), layers["nn.Add"].array("bias", 1)]
@@ -540,20 +558,17 @@ def _graph(own: _Own) -> Any:
     inputs = {id(data): Input() for data in _entries(own)}
     values: dict[int, Node] = {}
     for data in _sorted_nodes(own):
-        module, index = data.get("module"), data.get("selectindex")
-        given: Any = inputs.get(id(data)) or [values[id(source)] for source in _sources(own, data)]
-        if given == []:
-            raise own.refuse("a node that reads nothing", "the graph's input, or other nodes")
-        if isinstance(given, list) and len(given) == 1:
-            given = given[0]
-        if module is not None or "criterion" in data:
-            if not isinstance(module, TorchObject):
-                raise own.refuse(f"{shown(module)} as the module of a node", "a module")
-            values[id(data)] = Node(own.part(module), given).annotate(_name_of(data))
-        elif index is not None and id(data) not in inputs:
-            values[id(data)] = Node(own.make("SelectTable", own.position("selectindex", index)), given)
+        entry = inputs.get(id(data))
+        given = [values[id(source)] for source in _sources(own, data)] if entry is None else [entry]
+        module, index = data.get("module", data.get("criterion")), data.get("selectindex")
+        if not given or not isinstance(module, TorchObject | None):
+            raise own.refuse("a node that reads nothing, or has something else for a module", "nodes of nngraph")
+        if module is not None and module.class_name != "nn.Identity":
+            values[id(data)] = Node(own.part(module), given[0] if len(given) == 1 else given).annotate(_name_of(data))
+        elif index is not None and entry is None:
+            values[id(data)] = Node(own.make("SelectTable", own.position("selectindex", index)), given[0])
         else:
-            values[id(data)] = Node(own.make("Identity"), given) if isinstance(given, list) else given
+            values[id(data)] = given[0] if len(given) == 1 else Node(own.make("Identity"), given)
     outputs = [values[id(data)] for data in _sources(own, _data_of(own, own.object("outnode")))]
     return own.make("Graph", *(nodes[0] if len(nodes) == 1 else nodes for nodes in (list(inputs.values()), outputs)))
 
@@ -561,7 +576,7 @@ def _graph(own: _Own) -> Any:
 def _data_of(own: _Own, node: Any) -> Table:
     data = node.fields.get("data") if isinstance(node, TorchObject) else None
     if not isinstance(data, Table):
-        raise own.refuse(f"{shown(node)} as a node", "a node of nngraph with its data")
+        raise own.refuse(f"{shown(node)} as a node", "a node of nngraph, which has data")
     return data
 
 
@@ -571,17 +586,9 @@ def _name_of(data: Table) -> str:
     return name if isinstance(name, str) else ""
 
 
-def _in_order(own: _Own, table: Any) -> list[Any]:
-    """Return the values at 1, 2, ... of a table, which may have other keys, too."""
-    found: list[Any] = []
-    while isinstance(table, Table) and len(found) + 1 in table:
-        found.append(table[len(found) + 1])
-    return found
-
-
 def _sources(own: _Own, data: Table) -> list[Table]:
     """Return the data of the nodes that a node reads, in order."""
-    sources = _in_order(own, data.get("mapindex"))
+    sources = own.in_order(data.get("mapindex"))
     if not all(isinstance(source, Table) for source in sources):
         raise own.refuse("a node that reads something else", "nodes that read nodes")
     return sources
@@ -592,14 +599,18 @@ def _entries(own: _Own) -> list[Table]:
     start = own.object("innode")
     if old := _sources(own, _data_of(own, start)):  # old files list them there
         return old
-    if own.whole("nInputs", 1) == 1:
+    count = own.whole("nInputs", 1)
+    if count == 1:
         return [_data_of(own, start)]
-    split = _in_order(own, start.fields.get("children"))
-    nodes = _in_order(own, split[0].fields.get("children")) if split and isinstance(split[0], TorchObject) else []
-    by_index = {data.get("selectindex"): data for data in (_data_of(own, node) for node in nodes)}
-    if by_index.keys() != set(range(1, len(nodes) + 1)):
+    split = own.in_order(start.fields.get("children"))
+    nodes = own.in_order(split[0].fields.get("children")) if split and isinstance(split[0], TorchObject) else []
+    found = [_data_of(own, node) for node in nodes]
+    indices = [data.get("selectindex") for data in found]
+    is_split = len(found) == count and all(type(index) is int for index in indices)
+    if not is_split or sorted(indices) != list(range(1, count + 1)):
         raise own.refuse("inputs that are not split", "a node for each of several inputs")
-    return [by_index[k + 1] for k in range(len(nodes))]
+    by_index = dict(zip(indices, found, strict=True))
+    return [by_index[k + 1] for k in range(count)]
 
 
 def _sorted_nodes(own: _Own) -> list[Table]:
@@ -653,15 +664,13 @@ def _finished(own: _Own, made: Any, mask: tuple[Any, ...]) -> Any:
     if start is None:
         given = [own.fields.get(name) for name in ("userPrevOutput", "userPrevCell")]
     else:
-        given = _in_order(own, start) if isinstance(start, Table) else [start]
-    given = [None if isinstance(value, np.ndarray) and not value.size else value for value in given]
-    while given and given[-1] is None:
-        given.pop()
-    if not all(value is None or isinstance(value, np.ndarray) for value in given):
-        raise own.refuse("a start state that is no tensor", "tensors")
-    if given:
-        given += [None] * (len(getattr(made, "states", ())) - len(given))
-        own.call(made, "set_hidden_state", 0, [None if array is None else array.astype(made.dtype) for array in given])
+        given = own.in_order(start) if isinstance(start, Table) else [start]
+    is_empty = [value is None or (isinstance(value, np.ndarray) and not value.size) for value in given]
+    states = [None if is_empty[k] else own.checked("a start state", value, 1, 2) for k, value in enumerate(given)]
+    if not all(is_empty):
+        count = len(getattr(made, "states", "h"))
+        states = [None if state is None else state.astype(made.dtype) for state in states]
+        own.call(made, "set_hidden_state", 0, states[:count] + [None] * (count - len(states)))
     return made
 
 
@@ -741,17 +750,19 @@ def _batch_normalized_lstm(own: _Own, step: TorchObject, options: dict[str, Any]
     for data in _sorted_nodes(graph):
         module, sources = data.get("module"), _sources(graph, data)
         if isinstance(module, TorchObject) and sources:
-            source = sources[0].get("module") if module.class_name == "nn.BatchNormalization" else None
-            layers[f"{module.class_name} of {source.class_name}" if source else module.class_name] = own.of(module)
+            of = f" of {shown(sources[0].get('module'))}" if module.class_name == "nn.BatchNormalization" else ""
+            layers[module.class_name + of] = own.of(module)
     names = [f"nn.BatchNormalization of nn.{name}" for name in ("Linear", "LinearNoBias", "CAddTable")]
     in_order = ["nn.Linear", names[0], "nn.LinearNoBias", names[1], "nn.Add", names[2]]
     if not layers.keys() >= set(in_order) or "p" in options:
         raise own.refuse(f"layers {_listed(layers)}", f"{_listed(in_order)}, without dropout")
     arrays = _parameters(layers[name] for name in in_order)
     rows, input_size = _sizes_of(own, arrays)
-    first = layers[names[0]]
+    size, first = rows // 4, layers[names[0]]
+    maps = [[(4 * size, columns), *[(4 * size,)] * count] for columns, count in ((input_size, 3), (size, 3))]
+    own.expect_shapes(arrays, [*maps[0], *maps[1], (size,), (size,)])
     options |= {"eps": first.number("eps", 1e-5), "momentum": first.number("momentum", 0.1)}
-    made = own.make("BatchNormalizedLSTM", input_size, rows // 4, parameters=arrays, **options)
+    made = own.make("BatchNormalizedLSTM", input_size, size, parameters=arrays, **options)
     for name, (buffer, value) in zip([name for name in names for _ in range(2)], made.named_buffers(), strict=True):
         average = layers[name].array(buffer.rpartition(".")[2], 1)
         own.expect_shapes([average], [value.shape])
@@ -774,7 +785,11 @@ def _gru(own: _Own, step: TorchObject, options: dict[str, Any]) -> Any:
 def _mufuru(own: _Own, step: TorchObject, options: dict[str, Any]) -> Any:
     arrays = _parameters(_layers(own, step))
     size, input_size = _sizes_of(own, arrays)
-    return own.make("MuFuRu", input_size, size, own.items("ops"), parameters=arrays, **options)
+    operations, both = own.items("ops"), input_size + size
+    outputs = [size, len(operations) * size]
+    reset = [(size, input_size), (size,), (size, size), (size,)]
+    own.expect_shapes(arrays, reset + [shape for rows in outputs for shape in ((rows, both), (rows,))])
+    return own.make("MuFuRu", input_size, size, operations, parameters=arrays, **options)
 
 
 _CELLS = {"LSTM": _lstm, "FastLSTM": _fast_lstm, "GRU": _gru, "MuFuRu": _mufuru}
@@ -803,10 +818,10 @@ def _step_module(own: _Own) -> Any:
 
 
 def _rec_cell(own: _Own) -> Any:
-    step = own.of(own.inner("recurrentModule"))
-    sizes, arrays = _joint(step)
+    step, mask = _step(own)
+    sizes, arrays = _joint(own.of(step))
     made = own.make(own.name, *sizes, parameters=arrays, **_rho(own))
-    return _finished(own, made, ("mask_zero",) if _takes_zeros_for_padding(step) else ())
+    return _finished(own, made, ("mask_zero",) if _takes_zeros_for_padding(own.of(step)) else mask)
 
 
 def _recurrent(own: _Own) -> Any:
@@ -822,12 +837,10 @@ def _recurrence(own: _Own) -> Any:
 
 
 def _nested_sizes(own: _Own, size: Any) -> Any:
-    """Return a size, sizes, or a table of such."""
-    if isinstance(size, np.ndarray) and size.ndim == 1:
-        return size.tolist()
-    if isinstance(size, Table):
-        return [_nested_sizes(own, element) for element in _in_order(own, size)]
-    return size
+    """Return a size, or a list of sizes, or of lists."""
+    if isinstance(size, np.ndarray):
+        return own.checked("outputSize", size, 1).tolist()
+    return [_nested_sizes(own, element) for element in own.in_order(size)] if isinstance(size, Table) else size
 
 
 def _linear_rnn(own: _Own) -> Any:
@@ -847,8 +860,9 @@ def _lookup_rnn(own: _Own) -> Any:
     if not layers or layers[0].name != "LookupTableMaskZero":  # in old files, no word is padding
         return _recurrence(own)
     rows, size = layers[0].array("weight", 2).shape
+    own.expect_shapes(_parameters(layers[1:2])[:1], [(size, size)])
     made = own.make("LookupRNN", rows - 1, size, **_rho(own))
-    made.add_child("step", own.part(step))
+    made.add_child("step", own.part(step))  # with the original's parts
     return _finished(own, made, mask)
 
 
@@ -969,13 +983,13 @@ def _of_steps(own: _Own) -> Any:
     criterion = own.object("criterion") if "criterion" in own.fields else (own.objects("clones") or [None])[0]
     if criterion is None:
         raise own.refuse("no criterion inside", "one")
-    return own.make(own.name, own.part(criterion), size_average=own.flag("sizeAverage"))
+    return own.make(own.name, own.part(criterion, "Criterion"), size_average=own.flag("sizeAverage"))
 
 
 def _module_criterion(own: _Own) -> Any:
-    names = ("criterion", "inputModule", "targetModule")
-    parts = [own.part(own.object(name)) if name in own.fields else None for name in names]
-    return own.make("ModuleCriterion", *parts)
+    names = ("inputModule", "targetModule")
+    modules = [own.part(own.object(name)) if name in own.fields else None for name in names]
+    return own.make("ModuleCriterion", own.part(own.object("criterion"), "Criterion"), *modules)
 
 
 def _several_criterions(own: _Own) -> Any:
@@ -984,13 +998,13 @@ def _several_criterions(own: _Own) -> Any:
         raise own.refuse(f"weights {_listed(weights)}", f"a number for each of {len(criterions)} criterions")
     made = own.make(own.name, **({"repeat_target": True} if own.flag("repeatTarget") else {}))
     for criterion, weight in zip(criterions, weights, strict=True):
-        own.call(made, "add", own.part(criterion), weight)
+        own.call(made, "add", own.part(criterion, "Criterion"), weight)
     return made
 
 
 def _class_reward(own: _Own) -> Any:
     own.expect("sizeAverage", True)
-    module, criterion = (own.part(own.object(name)) for name in ("module", "criterion"))
+    module, criterion = own.part(own.object("module")), own.part(own.object("criterion"), "Criterion")
     return own.make(own.name, module, own.number("scale", 1), criterion)
 
 
@@ -1062,7 +1076,7 @@ _MAKERS: dict[str, _Maker] = {
     "MarginCriterion": _with(margin=("margin", 1), size_average=("sizeAverage", True)),
     "MaskZero": _masked,
     "MaskZeroCriterion": lambda own: own.make(
-        "MaskZeroCriterion", own.part(own.object("criterion")), own.whole("nInputDim", 1)
+        "MaskZeroCriterion", own.part(own.object("criterion"), "Criterion"), own.whole("nInputDim", 1)
     ),
     "Max": _reduction,
     "Mean": _reduction,

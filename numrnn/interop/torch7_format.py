@@ -46,9 +46,10 @@ Routine = Generator[None, Any, Any]
 
 
 class Table(dict[Any, Any]):
-    """A table. It is equal to itself only, so that it may be a key of another."""
+    """A table, and where it stands in the file. It is equal to itself only, so that it may be a key of another."""
 
-    __slots__ = ()
+    __slots__ = ("position",)
+    position: int
     __hash__ = object.__hash__  # type: ignore[assignment]
 
     def __eq__(self, other: object) -> bool:
@@ -192,15 +193,16 @@ class Reader:
         index = self.whole()
         if index not in self._known:
             self._known[index] = kind, _PENDING
-            return self._table(index) if kind == _TABLE else self._torch(index, position)
+            return self._table(index, position) if kind == _TABLE else self._torch(index, position)
         known_kind, value = self._known[index]
         if known_kind != kind or value is _PENDING:
             expects = "a reference to a table or an object of that type, which came before"
             raise self.refuse(f"a reference to value {index}", position, expects)
         return value
 
-    def _table(self, index: int) -> Routine:
+    def _table(self, index: int, position: int) -> Routine:
         table = Table()
+        table.position = position
         self._known[index] = _TABLE, table  # it may contain itself
         for _ in range(self.size("a table", bytes_each=2 * self.smallest)):
             position = self.position
