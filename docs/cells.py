@@ -82,7 +82,7 @@ def part(kind: type[nr.Cell]) -> str:
 {code(kind)}
 ```
 
-<math display="block"><mtable columnalign="right left" displaystyle="true">{rows}</mtable></math>
+<math display="block"><mtable displaystyle="true">{rows}</mtable></math>
 
 <details markdown>
 <summary>{escape(repr(cell))}.explain()</summary>
@@ -161,12 +161,20 @@ def formula(row) -> str:
     sign = "+=" if row.adds else "="
     lines = MathML().lines(row.value)
     rows = [(MathML().show(row.target), f"<mo>{sign}</mo>{lines[0]}"), *(("", line) for line in lines[1:])]
-    return "".join(f"<mtr><mtd><mrow>{left}</mrow></mtd><mtd><mrow>{right}</mrow></mtd></mtr>" for left, right in rows)
+    return "".join(table_row(left, right) for left, right in rows)
 
 
 def title(text: str) -> str:
     """Return a row of words."""
-    return f"<mtr><mtd></mtd><mtd><mtext>{escape(text.removeprefix('Forward, '))}</mtext></mtd></mtr>"
+    return table_row("", f"<mtext>{escape(text.removeprefix('Forward, '))}:</mtext>")
+
+
+def table_row(left: str, right: str) -> str:
+    """Return a row of a table, whose columns meet in the middle; things that stand side by side get a space."""
+    spaced = right.replace("> <", '><mspace width="0.2em"></mspace><')
+    sides = (("right", left), ("left", spaced))
+    columns = [f'<mtd style="text-align: {side}"><mrow>{content}</mrow></mtd>' for side, content in sides]
+    return f"<mtr>{''.join(columns)}</mtr>"
 
 
 # ---- figures -------------------------------------------------------------------------------------------------------
