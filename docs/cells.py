@@ -72,7 +72,7 @@ def part(kind: type[nr.Cell]) -> str:
     forward = [section for section in sections(cell) if section.title.startswith("Forward")]
     rows = "".join(row for section in forward for row in [title(section.title), *map(formula, section.formulas)])
     summary = inspect.getdoc(kind).partition("\n\n")[0].replace("\n", " ")
-    summary = re.sub(r":math:`[^`]*`", "", summary).rstrip(" ,:.")
+    summary = summary.replace(":math:", "").rstrip(".")
     return f"""
 ## {kind.__name__}
 
@@ -100,7 +100,8 @@ def code(kind: type[nr.Cell]) -> str:
     names, texts = ["equations"], []
     for name in names:
         text = textwrap.dedent(inspect.getsource(getattr(kind, name)))
-        names += [other for other in re.findall(r"self\.(_\w+)\(", text) if other not in names]
+        called = dict.fromkeys(re.findall(r"self\.(_\w+)\(", text))
+        names += [other for other in called if other not in names]
         texts.append(re.sub(r'\n *"""[^"]*"""', "", text, count=1).strip())
     return "\n\n".join(texts)
 
@@ -170,10 +171,9 @@ def title(text: str) -> str:
 
 
 def table_row(left: str, right: str) -> str:
-    """Return a row of a table, whose columns meet in the middle; things that stand side by side get a space."""
+    """Return a row of a table; things that stand side by side get a space."""
     spaced = right.replace("> <", '><mspace width="0.2em"></mspace><')
-    sides = (("right", left), ("left", spaced))
-    columns = [f'<mtd style="text-align: {side}"><mrow>{content}</mrow></mtd>' for side, content in sides]
+    columns = [f'<mtd style="text-align: left">{content}</mtd>' for content in (left, spaced)]
     return f"<mtr>{''.join(columns)}</mtr>"
 
 
