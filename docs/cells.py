@@ -72,7 +72,7 @@ def part(kind: type[nr.Cell]) -> str:
     forward = [section for section in sections(cell) if section.title.startswith("Forward")]
     rows = "".join(row for section in forward for row in [title(section.title), *map(formula, section.formulas)])
     summary = inspect.getdoc(kind).partition("\n\n")[0].replace("\n", " ")
-    summary = re.sub(r":math:`[^`]*`", "", summary).rstrip(" ,:.")
+    summary = summary.replace(":math:", "").rstrip(".")
     return f"""
 ## {kind.__name__}
 
@@ -82,7 +82,7 @@ def part(kind: type[nr.Cell]) -> str:
 {code(kind)}
 ```
 
-<math display="block"><mtable columnalign="right left" displaystyle="true">{rows}</mtable></math>
+<math display="block"><mtable displaystyle="true">{rows}</mtable></math>
 
 <details markdown>
 <summary>{escape(repr(cell))}.explain()</summary>
@@ -100,7 +100,8 @@ def code(kind: type[nr.Cell]) -> str:
     names, texts = ["equations"], []
     for name in names:
         text = textwrap.dedent(inspect.getsource(getattr(kind, name)))
-        names += [other for other in re.findall(r"self\.(_\w+)\(", text) if other not in names]
+        called = dict.fromkeys(re.findall(r"self\.(_\w+)\(", text))
+        names += [other for other in called if other not in names]
         texts.append(re.sub(r'\n *"""[^"]*"""', "", text, count=1).strip())
     return "\n\n".join(texts)
 
@@ -161,12 +162,19 @@ def formula(row) -> str:
     sign = "+=" if row.adds else "="
     lines = MathML().lines(row.value)
     rows = [(MathML().show(row.target), f"<mo>{sign}</mo>{lines[0]}"), *(("", line) for line in lines[1:])]
-    return "".join(f"<mtr><mtd><mrow>{left}</mrow></mtd><mtd><mrow>{right}</mrow></mtd></mtr>" for left, right in rows)
+    return "".join(table_row(left, right) for left, right in rows)
 
 
 def title(text: str) -> str:
     """Return a row of words."""
-    return f"<mtr><mtd></mtd><mtd><mtext>{escape(text.removeprefix('Forward, '))}</mtext></mtd></mtr>"
+    return table_row("", f"<mtext>{escape(text.removeprefix('Forward, '))}:</mtext>")
+
+
+def table_row(left: str, right: str) -> str:
+    """Return a row of a table; things that stand side by side get a space."""
+    spaced = right.replace("> <", '><mspace width="0.2em"></mspace><')
+    columns = [f'<mtd style="text-align: left">{content}</mtd>' for content in (left, spaced)]
+    return f"<mtr>{''.join(columns)}</mtr>"
 
 
 # ---- figures -------------------------------------------------------------------------------------------------------
