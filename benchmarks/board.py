@@ -55,6 +55,7 @@ BOARD: dict[str, list[Work]] = {
         OwnCell("OnePhase", "FastLSTM", 50, 32, 128, marks=OWN_CELL),
         OwnCell("TwoPhases", "GRU", 50, 32, 128, marks=OWN_CELL),
         OwnCell("Peepholes", "LSTM", 50, 32, 128, marks=OWN_CELL),
+        OwnCell("LSTMOfModules", "FastLSTM", 50, 32, 128, marks=OWN_CELL),
     ],
     "Programs of the tutorial": [
         Program("Recurrent", 10, marks=PROGRAM),
@@ -89,7 +90,10 @@ QUICK: dict[str, list[Work]] = {
         Sequence("LSTM", "inference", 5, 1, 16, directions=2),
     ],
     "One step from Python, batch 1": [Step(16, marks=(AtMost(4e-6),))],
-    "Own cells": [OwnCell("TwoPhases", "GRU", 4, 3, 16, marks=OWN_CELL)],
+    "Own cells": [
+        OwnCell("TwoPhases", "GRU", 4, 3, 16, marks=OWN_CELL),
+        OwnCell("LSTMOfModules", "FastLSTM", 4, 3, 16, marks=OWN_CELL),
+    ],
     "Programs of the tutorial": [Program("Recurrent", 10, 50), Program("LSTM", 8, 50)],
     "Matrix product": [Product(32, 128, 512, marks=beside(1, "NumPy"))],
     "Memory": [Memory("LSTM", 5, 4, 16)],

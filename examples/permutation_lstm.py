@@ -47,7 +47,9 @@ def main() -> None:
     model = build(options.n_index, options.hidden, options.rho)
     criterion = nr.SequencerCriterion(nr.ClassNLLCriterion())
     print(model)
-    print(f"{model.get_parameters()[0].size:,} parameters; ln({options.n_index}) = {np.log(options.n_index):.3f}")
+    print(
+        f"{sum(p.size for p in model.parameters()[0]):,} parameters; ln({options.n_index}) = {np.log(options.n_index):.3f}"
+    )
 
     # the data: predict the next number, given those before it
     length = options.n_index

@@ -134,6 +134,7 @@ plans = st.lists(
 )
 
 
+@pytest.mark.timeout(300)
 @settings(deadline=None, max_examples=50)
 @given(
     parts=st.tuples(st.sampled_from(INPUTS), maps, st.sampled_from(MERGES), maps),
@@ -156,6 +157,7 @@ def test_any_composition_does_as_a_loop_what_it_does_in_steps(parts, plan, is_sa
         assert_alike(trained(loop, x, grads, as_sequences, plan), expected)
 
 
+@pytest.mark.timeout(300)
 @settings(deadline=None, max_examples=20)
 @given(parts=st.tuples(st.sampled_from(INPUTS), maps, st.sampled_from(MERGES), maps), seed=st.integers(0, 99))
 def test_any_composition_is_lowered_and_the_plan_says_so(parts, seed):

@@ -24,6 +24,14 @@ from numrnn.kernels.cpu.threads import run, threads_for
 COLUMNS = 1920
 """Columns of a gradient that are summed up at once."""
 
+TRAFFIC = 16
+"""Operations of arithmetic that take as long as reading or writing a number beyond the second cache."""
+
+
+def _threads(flops: int, *arrays: np.ndarray) -> int:
+    """Return how many threads a product is worth, which is all memory if it is narrow."""
+    return threads_for(flops + TRAFFIC * sum(array.size for array in arrays))
+
 
 def affine(a: np.ndarray, b: np.ndarray, row: np.ndarray, out: np.ndarray, is_transposed: bool = False) -> None:
     """Write row + a @ b, for `a` (M, K), `b` (K, J), `row` (J,) and `out` (M, J); or row + a @ b.T, for `b` (J, K).
@@ -34,7 +42,7 @@ def affine(a: np.ndarray, b: np.ndarray, row: np.ndarray, out: np.ndarray, is_tr
     if len(a) * min(DEPTH, a.shape[1]) > ROWS * DEPTH:
         multiply(a, pack(b, is_transposed), row, out)
     else:
-        run(_affine, (a, b, row, out, is_transposed), threads_for(2 * a.size * out.shape[1]))
+        run(_affine, (a, b, row, out, is_transposed), _threads(2 * a.size * out.shape[1], a, b, out))
 
 
 @njit(**OPTIONS)
@@ -56,7 +64,7 @@ def _affine(a, b, row, out, is_transposed, part, parts, barrier):
 
 def multiply(a: np.ndarray, panels: np.ndarray, row: np.ndarray, out: np.ndarray) -> None:
     """Write row + a @ b, for `a` (M, K), `b` (K, J) as panels, `row` (J,) and `out` (M, J)."""
-    run(_multiply, (a, panels, row, out), threads_for(2 * a.size * out.shape[1]))
+    run(_multiply, (a, panels, row, out), _threads(2 * a.size * out.shape[1], a, panels, out))
 
 
 @njit(**OPTIONS)
@@ -85,7 +93,8 @@ def add_outer_products(
     Both are sums over rows, the last row first. An empty `sums` is left alone. If `is_fresh`, `out` counts as zero,
     whatever is in it.
     """
-    run(_add_outer_products, (a, b, scale, out, sums, is_fresh), threads_for(2 * a.size * out.shape[1]))
+    arguments = a, b, scale, out, sums, is_fresh
+    run(_add_outer_products, arguments, _threads(2 * a.size * out.shape[1], a, b, out))
 
 
 @njit(**OPTIONS)
