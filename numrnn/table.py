@@ -118,7 +118,8 @@ def stack_steps(sequence: Any) -> Any:
     # a look at where they are takes longer than a small copy
     block = _block_of(sequence) if getattr(first, "nbytes", 0) * len(sequence) > SMALL else None
     if block is None:
-        return np.array(sequence) if all(step.shape == first.shape for step in sequence) else np.stack(sequence)
+        are_alike = all(type(step) is np.ndarray and step.shape == first.shape for step in sequence)
+        return np.array(sequence) if are_alike else np.stack(sequence)  # the former is quicker
     return block
 
 
