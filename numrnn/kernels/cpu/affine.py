@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from numrnn.kernels.cpu.cache import njit
-from numrnn.kernels.cpu.machine import OPTIONS, VECTOR_BITS
+from numrnn.kernels.cpu.machine import OPTIONS
 from numrnn.kernels.cpu.matmul import (
     DEPTH,
     ROWS,
@@ -20,6 +20,7 @@ from numrnn.kernels.cpu.matmul import (
 )
 from numrnn.kernels.cpu.sharing import share
 from numrnn.kernels.cpu.threads import run, threads_for
+from numrnn.kernels.cpu.vector import lanes_in
 
 COLUMNS = 1920
 """Columns of a gradient that are summed up at once."""
@@ -48,7 +49,7 @@ def affine(a: np.ndarray, b: np.ndarray, row: np.ndarray, out: np.ndarray, is_tr
 @njit(**OPTIONS)
 def _affine(a, b, row, out, is_transposed, part, parts, barrier):
     (rows, depth), columns = a.shape, out.shape[1]
-    lanes = VECTOR_BITS // (8 * a.itemsize)
+    lanes = lanes_in(a)
     count = -(-columns // (lanes if columns <= lanes else TILE_VECTORS * lanes))
     low, high, first, last = 0, rows, 0, count
     if rows >= count:
@@ -79,7 +80,7 @@ def _multiply(a, panels, row, out, part, parts, barrier):
         first, last = share(len(panels), part, parts)
     rows, a, start = high - low, a.ravel(), low * depth
     out, out_start = out.ravel(), low * columns
-    if panels.shape[2] == VECTOR_BITS // (8 * panels.itemsize):
+    if panels.shape[2] == lanes_in(panels):
         narrow_product(a, start, depth, 1, rows, panels, first, last, row, 0, 0, out, out_start, columns)
     else:
         product1(a, start, depth, 1, rows, panels, first, last, row, 0, 0, out, out_start, columns)

@@ -18,7 +18,7 @@ from numrnn.kernels.cpu.cache import njit
 from numrnn.kernels.cpu.machine import OPTIONS, VECTOR_BITS, VECTOR_REGISTERS
 from numrnn.kernels.cpu.memory import LINE, aligned
 from numrnn.kernels.cpu.tile import tile
-from numrnn.kernels.cpu.vector import add_to, load, store, transpose, transpose_part
+from numrnn.kernels.cpu.vector import add_to, lanes_in, load, store, transpose, transpose_part
 
 DEPTH = 1024
 ROWS = 120
@@ -62,7 +62,7 @@ def pack_rows(matrix, panels, first):
     """Write a matrix to panels of one part, as their rows from `first` on; ends are padded with zeros."""
     rows, size = matrix.shape
     count, depth, width = panels.shape
-    lanes = VECTOR_BITS // (8 * panels.itemsize)
+    lanes = lanes_in(panels)
     source, target = matrix.ravel(), panels.ravel()
     for p in range(count):
         for k in range(rows):
@@ -77,7 +77,7 @@ def pack_transposed(matrix, size, panels, first, parts):
     """Write the transpose of a matrix of some parts to panels, as their parts from `first` on, padded with zeros."""
     count, depth, width = panels.shape
     channels = width // parts
-    lanes = VECTOR_BITS // (8 * panels.itemsize)
+    lanes = lanes_in(panels)
     whole = depth - depth % lanes
     source, target = matrix.ravel(), panels.ravel()
     for p in range(count):
@@ -166,7 +166,7 @@ def _make_packing_product(vectors):
 
         All arrays are flat; `b` is (depth, columns), or (columns, depth) if it is to be transposed.
         """
-        lanes = VECTOR_BITS // (8 * a.itemsize)
+        lanes = lanes_in(a)
         width = vectors * lanes
         room = np.empty(min(depth, PACKED_DEPTH) * width + LINE, a.dtype)
         panel = room[-room.ctypes.data % LINE // a.itemsize :]
@@ -205,7 +205,7 @@ def _make_packing_product(vectors):
 @njit(**OPTIONS)
 def _pack_part(b, start, row, used, depth, panel, width):
     """Copy `used` columns of `depth` rows to a panel."""
-    lanes = VECTOR_BITS // (8 * b.itemsize)
+    lanes = lanes_in(b)
     for k in range(depth):
         for c in range(0, used, lanes):
             store(load(b, start + k * row + c, used - c), panel, k * width + c, lanes)
@@ -214,7 +214,7 @@ def _pack_part(b, start, row, used, depth, panel, width):
 @njit(**OPTIONS)
 def _pack_part_transposed(b, start, row, used, depth, panel, width):
     """Copy `used` rows of `depth` columns to a panel, as its columns."""
-    lanes = VECTOR_BITS // (8 * b.itemsize)
+    lanes = lanes_in(b)
     for c in range(0, used, lanes):
         for k in range(0, depth, lanes):
             source, target = start + c * row + k, k * width + c
@@ -242,7 +242,7 @@ def add_products_of_transposed(a, a_start, a_step, low, high, depth, bs, starts,
     `bs`, `starts`, `columns` and `outs` are tuples: this is done for each b, which has as many columns as its `out`,
     and whose rows are taken from `start` backwards. All arrays are flat.
     """
-    lanes = VECTOR_BITS // (8 * a.itemsize)
+    lanes = lanes_in(a)
     room = np.empty(BACK_DEPTH * TILE_VECTORS * lanes + LINE, a.dtype)
     panel = room[-room.ctypes.data % LINE // a.itemsize :]
     blocks = -(-(high - low) // BACK_ROWS)
@@ -276,7 +276,7 @@ def add_products_of_transposed(a, a_start, a_step, low, high, depth, bs, starts,
 @njit(**OPTIONS)
 def _pack_scaled(b, start, row, used, depth, scale, panel, width):
     """Copy `used` columns of `depth` rows, which are taken backwards, to a panel."""
-    lanes = VECTOR_BITS // (8 * b.itemsize)
+    lanes = lanes_in(b)
     for k in range(depth):
         for c in range(0, width, lanes):
             store(load(b, start - k * row + c, used - c) * scale, panel, k * width + c, lanes)
@@ -290,7 +290,7 @@ def _make_add_narrow():
     def add_narrow(a, start, step, count, depth, panel, place, used):
         """Add a product to an output that is at most one register wide, made as its transpose."""
         out, first, row = place
-        lanes = VECTOR_BITS // (8 * a.itemsize)
+        lanes = lanes_in(a)
         width = TILE_VECTORS * lanes
         room = np.empty((depth + lanes) * width + LINE, a.dtype)
         factor = room[-room.ctypes.data % LINE // a.itemsize :]
@@ -355,7 +355,7 @@ def _add_wide(tiles, count, depth, panel, place, used):
 def _pack_tiles(a, start, step, count, depth, tiles):
     """Copy `count` columns of `depth` rows so that what a tile reads lies together: 6 columns, the others singly."""
     whole = count - count % 6
-    lanes = VECTOR_BITS // (8 * a.itemsize)
+    lanes = lanes_in(a)
     for first in range(0, depth, 16):
         for i in range(0, whole, 6):
             for k in range(first, min(depth, first + 16)):
@@ -370,7 +370,7 @@ def _pack_tiles(a, start, step, count, depth, tiles):
 @njit(**OPTIONS)
 def add_rows(a, start, step, low, high, rows, scale, out):
     """out[j] += the sum over k < rows of scale * a[start + k * step + j], in that order, for low <= j < high."""
-    lanes = VECTOR_BITS // (8 * a.itemsize)
+    lanes = lanes_in(a)
     for k in range(rows):
         row = start + k * step
         for j in range(low, high, lanes):

@@ -281,6 +281,13 @@ def _emit_masked_store(builder, value, wide, width):
 
 
 @intrinsic
+def lanes_in(typing_context, array):
+    """Return how many numbers of an array a vector holds: a constant, so that masks made from it are known beforehand."""
+    lanes = VECTOR_BITS // array.dtype.bitwidth
+    return types.intp(array), lambda context, builder, signature, args: ir.Constant(_I64, lanes)
+
+
+@intrinsic
 def load(typing_context, array, start, width):
     """Return array[start : start + width] as a vector, at most a full one; what is beyond is zero."""
     vector = Vector(array.dtype)
