@@ -282,7 +282,7 @@ def _emit_masked_store(builder, value, wide, width):
 
 @intrinsic
 def lanes_in(typing_context, array):
-    """Return how many numbers of an array a vector holds: a constant, so that masks made from it are known beforehand."""
+    """Return how many numbers of an array a vector holds: a constant, so that the compiler knows masks made from it."""
     lanes = VECTOR_BITS // array.dtype.bitwidth
     return types.intp(array), lambda context, builder, signature, args: ir.Constant(_I64, lanes)
 
