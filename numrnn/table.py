@@ -71,8 +71,9 @@ def zero_gradient(input: Any) -> Any:
 def signature(table: Any) -> Any:
     """Return what must agree between a forward and its backward: the nested (shape, element type)s."""
     if is_table(table):
-        if isinstance(table, _Steps) and table.are_intact():
-            return [(table.block.shape[1:], table.block.dtype)] * len(table)
+        block = block_of(table)
+        if block is not None:
+            return [(block.shape[1:], block.dtype)] * len(table)
         return [signature(element) for element in table]
     return None if table is None else (getattr(table, "shape", None), getattr(table, "dtype", type(table)))
 
@@ -100,6 +101,11 @@ class _Steps(list):
         return list, (list(self),)
 
 
+def block_of(table: Any) -> Array | None:
+    """Return the array that a table of steps was made of, if it was, and is still its steps."""
+    return table.block if isinstance(table, _Steps) and table.are_intact() else None
+
+
 def stack_steps(sequence: Any) -> Any:
     """Return a table of steps as arrays with a leading time axis; an array is such a sequence already.
 
@@ -108,22 +114,23 @@ def stack_steps(sequence: Any) -> Any:
     """
     if not is_table(sequence):
         return sequence
-    if isinstance(sequence, _Steps) and sequence.are_intact():
-        return sequence.block
+    block = block_of(sequence)
+    if block is not None:
+        return block
     first = sequence[0]
     if first is None:
         return None
     if is_table(first):
         return [stack_steps([step[k] for step in sequence]) for k in range(len(first))]
     # a look at where they are takes longer than a small copy
-    block = _block_of(sequence) if getattr(first, "nbytes", 0) * len(sequence) > SMALL else None
+    block = _found_block(sequence) if getattr(first, "nbytes", 0) * len(sequence) > SMALL else None
     if block is None:
         are_alike = all(type(step) is np.ndarray and step.shape == first.shape for step in sequence)
         return np.array(sequence) if are_alike else np.stack(sequence)  # the former is quicker
     return block
 
 
-def _block_of(steps: Sequence[Any]) -> Array | None:
+def _found_block(steps: Sequence[Any]) -> Array | None:
     """Return the array whose rows the steps are, if they are views of one block of memory at equal distances."""
     first = steps[0]
     owner = first.base if isinstance(first, np.ndarray) else None
