@@ -69,6 +69,7 @@ BOARD: dict[str, list[Work]] = {
         OwnCell("OnePhase", "FastLSTM", 50, 32, 128, marks=OWN_CELL),
         OwnCell("TwoPhases", "GRU", 50, 32, 128, marks=OWN_CELL),
         OwnCell("Peepholes", "LSTM", 50, 32, 128, marks=OWN_CELL),
+        OwnCell("LSTMOfModules", "FastLSTM", 50, 32, 128, marks=OWN_CELL),
     ],
     "sLSTM": [
         RecentCell("SLSTM", mode, 512, batch, 256, heads=4, marks=beside(3, "torch.compile"))
@@ -117,7 +118,10 @@ QUICK: dict[str, list[Work]] = {
         Sequence("LSTM", "inference", 5, 1, 16, directions=2),
     ],
     "One step from Python, batch 1": [Step(16, marks=(AtMost(4e-6),))],
-    "Own cells": [OwnCell("TwoPhases", "GRU", 4, 3, 16, marks=OWN_CELL)],
+    "Own cells": [
+        OwnCell("TwoPhases", "GRU", 4, 3, 16, marks=OWN_CELL),
+        OwnCell("LSTMOfModules", "FastLSTM", 4, 3, 16, marks=OWN_CELL),
+    ],
     "Recent cells": [
         RecentCell("SLSTM", "train", 4, 3, 16, heads=2),
         RecentCell("MinGRU", "train", 4, 3, 16, ("PyTorch", SCAN)),

@@ -1,4 +1,4 @@
-"""Cells for the board: one that computes what the peers' GRU does, and three that no framework has."""
+"""Cells for the board: one that computes what the peers' GRU does, three that no framework has, one made of modules."""
 
 from __future__ import annotations
 
@@ -56,6 +56,29 @@ class Peepholes(nr.Cell):
         c = f * c + i * tanh(z)
         o = sigmoid(o + peephole("output", c))
         return o * c / sqrt(1 + c * c), c
+
+
+class LSTMOfModules(nr.Recurrence):
+    """A FastLSTM that is written out of modules. Only h is given out."""
+
+    def __init__(self, hidden: int, rng: int) -> None:
+        nr.seed(rng)
+        x, state = nr.Input("x"), nr.Input("state")
+        h, c = nr.SelectTable(0)(state), nr.SelectTable(1)(state)
+        gates = nr.CAddTable()([nr.Linear(hidden, 4 * hidden)(x), nr.LinearNoBias(hidden, 4 * hidden)(h)])
+        i, z, f, o = (nr.Narrow(-1, k * hidden, hidden)(gates) for k in range(4))
+        i, z, f, o = nr.Sigmoid()(i), nr.Tanh()(z), nr.Sigmoid()(f), nr.Sigmoid()(o)
+        c = nr.CAddTable()([nr.CMulTable()([f, c]), nr.CMulTable()([i, z])])
+        h = nr.CMulTable()([o, nr.Tanh()(c)])
+        super().__init__(nr.Graph([x, state], [h, c]), [[hidden], [hidden]], 1)
+
+    def output_of(self, state: list[np.ndarray]) -> np.ndarray:
+        """Return h."""
+        return np.array(state[0])
+
+    def gradient_of(self, state: list[np.ndarray], grad_output: np.ndarray) -> list[np.ndarray]:
+        """Return the gradients of h and c."""
+        return [grad_output, np.zeros_like(state[1])]
 
 
 def with_weights(kind: str, weights: Layer) -> nr.Cell:

@@ -82,7 +82,7 @@ class Step(Work):
 
 @dataclass(frozen=True)
 class OwnCell(Work):
-    """Training of a cell that no framework has, and of numrnn's own cell with as many products.
+    """Training of a cell that no framework has, or that is made of modules, and of numrnn's own with as many products.
 
     The peers run the same equations in a loop over the steps.
     """

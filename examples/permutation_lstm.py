@@ -47,7 +47,8 @@ def main() -> None:
     model = build(options.n_index, options.hidden, options.rho)
     criterion = nr.SequencerCriterion(nr.ClassNLLCriterion())
     print(model)
-    print(f"{model.get_parameters()[0].size:,} parameters; ln({options.n_index}) = {np.log(options.n_index):.3f}")
+    count = sum(parameter.size for parameter in model.parameters()[0])
+    print(f"{count:,} parameters; ln({options.n_index}) = {np.log(options.n_index):.3f}")
 
     # the data: predict the next number, given those before it
     length = options.n_index

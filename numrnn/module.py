@@ -579,9 +579,11 @@ def _stack(steps: list[Any]) -> Any:
 
 def _fits(given: Any, seen: Any) -> bool:
     """Whether a gradient of this signature fits an output of that one; for indices it may be None."""
+    if given == seen:
+        return True
     if isinstance(given, list) and isinstance(seen, list) and len(given) == len(seen):
         return all(map(_fits, given, seen))
-    return given == seen or (given is None and isinstance(seen, tuple) and seen[1].kind in "iub")
+    return given is None and isinstance(seen, tuple) and seen[1].kind in "iub"
 
 
 def _shapes(table: Any) -> Any:

@@ -64,6 +64,17 @@ def Peepholes(p: Parameters, x: Tensor) -> Tensor:
     return over_time(step, [linear(x, p["gates_weight_x"], p["gates_bias"])], len(weight), 2)
 
 
+def LSTMOfModules(p: Parameters, x: Tensor) -> Tensor:
+    weight_x, bias, weight_h = p.values()
+
+    def step(a: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
+        i, z, f, o = torch.addmm(a, h, weight_h.T).chunk(4, 1)
+        c = f.sigmoid() * c + i.sigmoid() * z.tanh()
+        return o.sigmoid() * c.tanh(), c
+
+    return over_time(step, [linear(x, weight_x, bias)], weight_h.shape[1], 2)
+
+
 def LSTM(p: Parameters, x: Tensor) -> Tensor:
     gates = ("forget", "input", "candidate", "output")
     weight_x, weight_h, bias = (

@@ -92,7 +92,8 @@ class ClassCriterion(Criterion):
             raise ValueError(
                 complaint(self, f"targets of shape {target.shape}", f"shape {input.shape[:-1]}, as the input has")
             )
-        check_index_range(self, target[self._is_counted(target)], classes, "target")
+        if target.size and not (target.min() >= 0 and target.max() < classes):  # those that are ignored, at best
+            check_index_range(self, target[self._is_counted(target)], classes, "target")
 
     def _is_counted(self, target: np.ndarray) -> np.ndarray:
         if self.ignore_index is None:

@@ -74,11 +74,10 @@ class OwnGradients(dict):
 
     def clear_rows(self, name: str) -> None:
         """Set an array to zero, and know about its rows from then on."""
-        rows = self.rows(name)
-        array = self.own(name)
-        if rows is None:
+        array, known = self.own(name), self._rows.get(name)
+        if known is None:
             array.fill(0)
-        else:
+        for rows in known or ():
             array[rows] = 0
         if array.base is None and self._handle(name) is None:
             self._rows[name] = []

@@ -184,6 +184,7 @@ class Cell(AbstractRecurrent):
         self._batch_shape: tuple[int, ...] = ()
         self._sums: dict[str, tuple[Any, Any, Any]] = {}  # of gradients, for antisymmetric parameters
         self._packed: dict[tuple[Any, bool], Weights] = {}  # by element type and direction (whether backward)
+        self._current: set[tuple[Any, bool]] = set()  # which of them hold the parameters as they are
         self._stepper: Stepper | None = None  # for the next step in evaluate mode, if it is like the last one
         shapes = dict(self.program().trace.parameters)
         for name, joint in self._layout().items():
@@ -375,13 +376,13 @@ class Cell(AbstractRecurrent):
         return explain(self, format)
 
     def parameters_changed(self) -> None:
-        """Drop the packed weights."""
-        self._packed, self._stepper = {}, None
+        """Let the weights be packed again before they are used."""
+        self._current, self._stepper = set(), None
         super().parameters_changed()
 
     def __getstate__(self) -> dict[str, Any]:
         state = {name: value for name, value in self.__dict__.items() if name not in ("_program", "_loops")}
-        return state | {"_packed": {}, "_stepper": None}
+        return state | {"_packed": {}, "_current": set(), "_stepper": None}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
@@ -561,9 +562,10 @@ class Cell(AbstractRecurrent):
         """Return the packed weights, packed again if `again` says so: the parameters may have changed in place."""
         key = self.dtype, backward
         if key not in self._packed:
-            self._packed[key], again = Weights(self._loop(), backward), True
-        if again:
+            self._packed[key] = Weights(self._loop(), backward)
+        if again or key not in self._current:
             self._packed[key].update(self._parts(self._parameters))
+            self._current.add(key)
         return self._packed[key]
 
     def backward_step(

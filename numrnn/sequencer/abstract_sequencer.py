@@ -10,7 +10,7 @@ from numrnn.errors import complaint, describe
 from numrnn.module import Module
 from numrnn.recurrent import AbstractRecurrent
 from numrnn.states import StatesOfParts
-from numrnn.table import is_table, length_of, signature, split_steps, stack_steps
+from numrnn.table import block_of, is_table, length_of, signature, split_steps, stack_steps
 
 REMEMBER_MODES = ("both", "train", "eval", "neither")
 
@@ -179,6 +179,8 @@ class SequenceModule(CompositeSequencer):
 
     def check_input(self, input: Any) -> None:
         """Expect a table of equal steps or an array with a time axis, of one step at least."""
+        if block_of(input) is not None:
+            return
         super().check_input(input)
         if is_table(input):
             if not input:

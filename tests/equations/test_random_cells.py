@@ -1,7 +1,6 @@
 """Any cell that can be written as equations gives what the equations say, forward and backward, stepped or not."""
 
 import os
-import types
 
 import numpy as np
 import pytest
@@ -11,6 +10,7 @@ from hypothesis import strategies as st
 from numrnn.kernels.cpu import compile as compiling
 from tests import naive
 from tests.equations.random_cells import OnArrays, RandomCell, carry_out, recipes
+from tests.uncompiled import run_uncompiled
 
 THOROUGH = os.environ.get("HYPOTHESIS_PROFILE") == "thorough"
 TIME, BATCH = 3, 5
@@ -116,28 +116,6 @@ def check(recipe, seed):
         np.testing.assert_array_equal(state, stepped)
     for name, gradient in gradients.items():
         np.testing.assert_array_equal(gradient, stepped_gradients[name], err_msg=name)
-
-
-def run_uncompiled(text, name, uncached_text):
-    """Stand in for the import of an emitted module: its loops and blocks stay Python, what they call is compiled."""
-    namespace = {"plain": lambda **options: lambda function: function}
-    # channels go one by one: vectors exist in compiled code only
-    exec(text.replace("@njit(", "@plain(").replace(", LANES):", ", 1):"), namespace)
-    namespace.update(ON_NUMBERS)
-    return types.SimpleNamespace(**namespace)
-
-
-def _add_to(value, array, start, width):
-    array[start] += value
-
-
-ON_NUMBERS = {
-    "load": lambda array, start, width: array[start],
-    "load_same": lambda array, position: array[position],
-    "store": lambda value, array, start, width: array.__setitem__(start, value),
-    "add_to": _add_to,
-    "fill": lambda array, start, width: array.__setitem__(start, 0),
-}
 
 
 checks = settings(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from numrnn.kernels.cpu.cache import njit
-from numrnn.kernels.cpu.machine import OPTIONS, VECTOR_BITS
+from numrnn.kernels.cpu.machine import OPTIONS
 from numrnn.kernels.cpu.matmul import (
     DEPTH,
     ROWS,
@@ -20,9 +20,18 @@ from numrnn.kernels.cpu.matmul import (
 )
 from numrnn.kernels.cpu.sharing import share
 from numrnn.kernels.cpu.threads import run, threads_for
+from numrnn.kernels.cpu.vector import lanes_in
 
 COLUMNS = 1920
 """Columns of a gradient that are summed up at once."""
+
+TRAFFIC = 16
+"""Operations of arithmetic that take as long as reading or writing a number beyond the second cache."""
+
+
+def _threads(flops: int, *arrays: np.ndarray) -> int:
+    """Return how many threads a product is worth, which is all memory if it is narrow."""
+    return threads_for(flops + TRAFFIC * sum(array.size for array in arrays))
 
 
 def affine(a: np.ndarray, b: np.ndarray, row: np.ndarray, out: np.ndarray, is_transposed: bool = False) -> None:
@@ -34,13 +43,13 @@ def affine(a: np.ndarray, b: np.ndarray, row: np.ndarray, out: np.ndarray, is_tr
     if len(a) * min(DEPTH, a.shape[1]) > ROWS * DEPTH:
         multiply(a, pack(b, is_transposed), row, out)
     else:
-        run(_affine, (a, b, row, out, is_transposed), threads_for(2 * a.size * out.shape[1]))
+        run(_affine, (a, b, row, out, is_transposed), _threads(2 * a.size * out.shape[1], a, b, out))
 
 
 @njit(**OPTIONS)
 def _affine(a, b, row, out, is_transposed, part, parts, barrier):
     (rows, depth), columns = a.shape, out.shape[1]
-    lanes = VECTOR_BITS // (8 * a.itemsize)
+    lanes = lanes_in(a)
     count = -(-columns // (lanes if columns <= lanes else TILE_VECTORS * lanes))
     low, high, first, last = 0, rows, 0, count
     if rows >= count:
@@ -56,7 +65,7 @@ def _affine(a, b, row, out, is_transposed, part, parts, barrier):
 
 def multiply(a: np.ndarray, panels: np.ndarray, row: np.ndarray, out: np.ndarray) -> None:
     """Write row + a @ b, for `a` (M, K), `b` (K, J) as panels, `row` (J,) and `out` (M, J)."""
-    run(_multiply, (a, panels, row, out), threads_for(2 * a.size * out.shape[1]))
+    run(_multiply, (a, panels, row, out), _threads(2 * a.size * out.shape[1], a, panels, out))
 
 
 @njit(**OPTIONS)
@@ -71,7 +80,7 @@ def _multiply(a, panels, row, out, part, parts, barrier):
         first, last = share(len(panels), part, parts)
     rows, a, start = high - low, a.ravel(), low * depth
     out, out_start = out.ravel(), low * columns
-    if panels.shape[2] == VECTOR_BITS // (8 * panels.itemsize):
+    if panels.shape[2] == lanes_in(panels):
         narrow_product(a, start, depth, 1, rows, panels, first, last, row, 0, 0, out, out_start, columns, columns)
     else:
         product1(a, start, depth, 1, rows, panels, first, last, row, 0, 0, out, out_start, columns, columns)
@@ -85,7 +94,8 @@ def add_outer_products(
     Both are sums over rows, the last row first. An empty `sums` is left alone. If `is_fresh`, `out` counts as zero,
     whatever is in it.
     """
-    run(_add_outer_products, (a, b, scale, out, sums, is_fresh), threads_for(2 * a.size * out.shape[1]))
+    arguments = a, b, scale, out, sums, is_fresh
+    run(_add_outer_products, arguments, _threads(2 * a.size * out.shape[1], a, b, out))
 
 
 @njit(**OPTIONS)

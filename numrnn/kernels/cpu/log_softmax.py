@@ -16,10 +16,10 @@ import numpy as np
 
 from numrnn.kernels.cpu.by_type import exp_of_minus, maximum
 from numrnn.kernels.cpu.cache import njit
-from numrnn.kernels.cpu.machine import INLINE_OPTIONS, OPTIONS, VECTOR_BITS
+from numrnn.kernels.cpu.machine import INLINE_OPTIONS, OPTIONS
 from numrnn.kernels.cpu.sharing import share
 from numrnn.kernels.cpu.threads import run, threads_for
-from numrnn.kernels.cpu.vector import add_to, load, store
+from numrnn.kernels.cpu.vector import add_to, lanes_in, load, store
 
 LANES = 64
 WORK = 64
@@ -67,12 +67,6 @@ def _share_rows(kernel: Any, x: np.ndarray, *others: np.ndarray) -> None:
 
 
 @njit(**INLINE_OPTIONS)
-def _width(array):
-    """Return how many numbers a vector holds."""
-    return VECTOR_BITS // (8 * array.itemsize)
-
-
-@njit(**INLINE_OPTIONS)
 def _combined(lanes):
     """Return the sum of all lanes."""
     half = LANES // 2
@@ -87,10 +81,12 @@ def _combined(lanes):
 def _sum(row, lanes):
     """Return the sum of a row."""
     lanes[:] = 0
-    width = _width(row)
-    for start in range(0, row.size, LANES):
-        for c in range(0, min(LANES, row.size - start), width):
-            add_to(load(row, start + c, row.size - start - c), lanes, c, width)
+    width, whole = lanes_in(row), row.size - row.size % LANES
+    for start in range(0, whole, LANES):
+        for c in range(0, LANES, width):
+            add_to(load(row, start + c, width), lanes, c, width)
+    for c in range(0, row.size - whole, width):
+        add_to(load(row, whole + c, row.size - whole - c), lanes, c, width)
     return _combined(lanes)
 
 
@@ -98,17 +94,21 @@ def _sum(row, lanes):
 def _normalise(row, lanes):
     """Return the maximum of a row, and the logarithm of the sum of exp(row - maximum)."""
     lanes[:] = row[0]
-    width = _width(row)
-    for start in range(0, row.size, LANES):
-        for c in range(0, min(LANES, row.size - start), width):
-            used = row.size - start - c
-            store(maximum(load(lanes, c, width), load(row, start + c, used)), lanes, c, used)
+    width, whole = lanes_in(row), row.size - row.size % LANES
+    for start in range(0, whole, LANES):
+        for c in range(0, LANES, width):
+            store(maximum(load(lanes, c, width), load(row, start + c, width)), lanes, c, width)
+    for c in range(0, row.size - whole, width):
+        used = row.size - whole - c
+        store(maximum(load(lanes, c, width), load(row, whole + c, used)), lanes, c, used)
     largest = lanes.max()
     lanes[:] = 0
-    for start in range(0, row.size, LANES):
-        for c in range(0, min(LANES, row.size - start), width):
-            used = row.size - start - c
-            add_to(exp_of_minus(largest - load(row, start + c, used)), lanes, c, used)
+    for start in range(0, whole, LANES):
+        for c in range(0, LANES, width):
+            add_to(exp_of_minus(largest - load(row, start + c, width)), lanes, c, width)
+    for c in range(0, row.size - whole, width):
+        used = row.size - whole - c
+        add_to(exp_of_minus(largest - load(row, whole + c, used)), lanes, c, used)
     return largest, row.dtype.type(math.log(_combined(lanes)))
 
 
@@ -129,14 +129,18 @@ def _log_softmax(x, output, maxima, log_totals, part, parts, barrier):
 def _log_softmax_gradient(x, maxima, log_totals, grad_output, grad_input, part, parts, barrier):
     lanes = np.empty(LANES, x.dtype)
     first, last = share(len(x), part, parts)
-    width = _width(x)
+    width = lanes_in(x)
     for i in range(first, last):
         row, grad, result = x[i], grad_output[i], grad_input[i]
         total, largest, log_total = _sum(grad, lanes), maxima[i], log_totals[i]
-        for k in range(0, row.size, width):
-            used = row.size - k
-            probability = exp_of_minus(log_total - (load(row, k, used) - largest))
-            store(load(grad, k, used) - probability * total, result, k, used)
+        whole = row.size - row.size % width
+        for k in range(0, whole, width):
+            probability = exp_of_minus(log_total - (load(row, k, width) - largest))
+            store(load(grad, k, width) - probability * total, result, k, width)
+        if whole < row.size:
+            used = row.size - whole
+            probability = exp_of_minus(log_total - (load(row, whole, used) - largest))
+            store(load(grad, whole, used) - probability * total, result, whole, used)
 
 
 @njit(**OPTIONS)
@@ -151,14 +155,18 @@ def _cross_entropies(x, targets, losses, maxima, log_totals, part, parts, barrie
 @njit(**OPTIONS)
 def _cross_entropies_gradient(x, maxima, log_totals, targets, factors, grad_input, part, parts, barrier):
     first, last = share(len(x), part, parts)
-    width = _width(x)
+    width = lanes_in(x)
     for i in range(first, last):
         row, result, factor = x[i], grad_input[i], factors[i]
         if factor == 0:
             result[:] = 0
             continue
-        for k in range(0, row.size, width):
-            used = row.size - k
-            probability = exp_of_minus(log_totals[i] - (load(row, k, used) - maxima[i]))
-            store(probability * factor, result, k, used)
+        whole = row.size - row.size % width
+        for k in range(0, whole, width):
+            probability = exp_of_minus(log_totals[i] - (load(row, k, width) - maxima[i]))
+            store(probability * factor, result, k, width)
+        if whole < row.size:
+            used = row.size - whole
+            probability = exp_of_minus(log_totals[i] - (load(row, whole, used) - maxima[i]))
+            store(probability * factor, result, whole, used)
         result[targets[i]] -= factor

@@ -19,7 +19,7 @@ from numrnn.kernels.cpu.cache import njit
 from numrnn.kernels.cpu.machine import OPTIONS, VECTOR_BITS, VECTOR_REGISTERS
 from numrnn.kernels.cpu.memory import LINE, aligned
 from numrnn.kernels.cpu.tile import tile
-from numrnn.kernels.cpu.vector import load, store, transpose, transpose_part
+from numrnn.kernels.cpu.vector import lanes_in, load, store, transpose, transpose_part
 
 DEPTH = 1024
 ROWS = 120
@@ -65,7 +65,7 @@ def pack_rows(matrix, panels, first):
     """Write a matrix to panels of one part, as their rows from `first` on; ends are padded with zeros."""
     rows, size = matrix.shape
     count, depth, width = panels.shape
-    lanes = VECTOR_BITS // (8 * panels.itemsize)
+    lanes = lanes_in(panels)
     source, target = matrix.ravel(), panels.ravel()
     for p in range(count):
         for k in range(rows):
@@ -80,7 +80,7 @@ def pack_transposed(matrix, size, panels, first, parts):
     """Write the transpose of a matrix of some parts to panels, as their parts from `first` on, padded with zeros."""
     count, depth, width = panels.shape
     channels = width // parts
-    lanes = VECTOR_BITS // (8 * panels.itemsize)
+    lanes = lanes_in(panels)
     whole = depth - depth % lanes
     source, target = matrix.ravel(), panels.ravel()
     for p in range(count):
@@ -172,7 +172,7 @@ def _make_packing_product(vectors):
 
         All arrays are flat; `b` is (depth, columns), or (columns, depth) if it is to be transposed.
         """
-        lanes = VECTOR_BITS // (8 * a.itemsize)
+        lanes = lanes_in(a)
         width = vectors * lanes
         room = np.empty(min(depth, PACKED_DEPTH) * width + LINE, a.dtype)
         panel = room[-room.ctypes.data % LINE // a.itemsize :]
@@ -211,7 +211,7 @@ def _make_packing_product(vectors):
 @njit(**OPTIONS)
 def _pack_part(b, start, row, used, depth, panel, width):
     """Copy `used` columns of `depth` rows to a panel."""
-    lanes = VECTOR_BITS // (8 * b.itemsize)
+    lanes = lanes_in(b)
     for k in range(depth):
         for c in range(0, used, lanes):
             store(load(b, start + k * row + c, used - c), panel, k * width + c, lanes)
@@ -220,7 +220,7 @@ def _pack_part(b, start, row, used, depth, panel, width):
 @njit(**OPTIONS)
 def _pack_part_transposed(b, start, row, used, depth, panel, width):
     """Copy `used` rows of `depth` columns to a panel, as its columns."""
-    lanes = VECTOR_BITS // (8 * b.itemsize)
+    lanes = lanes_in(b)
     for c in range(0, used, lanes):
         for k in range(0, depth, lanes):
             source, target = start + c * row + k, k * width + c
@@ -250,7 +250,7 @@ def add_products_of_transposed(a, a_start, a_step, low, high, depth, bs, starts,
     as its `out` has, and whose rows, `row` apart, are taken from `start` backwards. The sums of `a` alone, times
     `scale`, are added to `sums`, unless it is empty. All arrays are flat.
     """
-    lanes = VECTOR_BITS // (8 * a.itemsize)
+    lanes = lanes_in(a)
     width = TILE_VECTORS * lanes
     deepest = min(BACK_DEPTH, depth)
     size = deepest * width
@@ -299,7 +299,7 @@ def add_products_of_transposed(a, a_start, a_step, low, high, depth, bs, starts,
 @njit(**OPTIONS)
 def _pack_scaled(b, start, row, columns, depth, scale, panels, first, width, size):
     """Copy `depth` rows, which are `row` apart and taken backwards, to panels that are `size` apart."""
-    lanes = VECTOR_BITS // (8 * b.itemsize)
+    lanes = lanes_in(b)
     padded = -(-columns // width) * width
     for k in range(depth):
         source = start - k * row
@@ -316,7 +316,7 @@ def _make_add_narrow():
     def add_narrow(a, start, step, count, depth, panels, panel, place, used):
         """Add a product to an output that is at most one register wide, made as its transpose."""
         out, first, row = place
-        lanes = VECTOR_BITS // (8 * a.itemsize)
+        lanes = lanes_in(a)
         width = TILE_VECTORS * lanes
         room = np.empty((depth + lanes) * width + LINE, a.dtype)
         factor = room[-room.ctypes.data % LINE // a.itemsize :]
@@ -383,7 +383,7 @@ def _add_wide(tiles, count, depth, panels, panel, coming, place, used):
 def _pack_tiles(a, start, step, count, depth, tiles):
     """Copy `count` columns of `depth` rows so that what a tile reads lies together: 6 columns, the others singly."""
     whole = count - count % 6
-    lanes = VECTOR_BITS // (8 * a.itemsize)
+    lanes = lanes_in(a)
     for first in range(0, depth, 16):
         for i in range(0, whole, 6):
             for k in range(first, min(depth, first + 16)):
@@ -398,7 +398,7 @@ def _pack_tiles(a, start, step, count, depth, tiles):
 @njit(**OPTIONS)
 def add_rows(a, start, step, low, high, rows, scale, out):
     """out[j] += the sum over k < rows of scale * a[start + k * step + j], in that order, for low <= j < high."""
-    lanes = VECTOR_BITS // (8 * a.itemsize)
+    lanes = lanes_in(a)
     for first in range(0, rows, 8):
         last = min(rows, first + 8)
         for j in range(low, high, lanes):

@@ -23,16 +23,25 @@ LARGEST_STORE = 1 << 28
 """Bytes that are kept at most."""
 
 _lock = threading.Lock()
-_free: OrderedDict[int, deque[np.ndarray]] = OrderedDict()  # by size; the one used last is at the end
+_free: OrderedDict[int, deque[_Memory]] = OrderedDict()  # by size; the one used last is at the end
 _stored = 0
+
+
+class _Memory:
+    """Bytes that begin at a cache line, and how NumPy finds them."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self.bytes = aligned(np.empty(size + LINE, np.uint8), (size,), np.dtype(np.uint8))
+        self.interface = self.bytes.__array_interface__
 
 
 class _Block:
     """Owns memory as long as arrays look at it."""
 
-    def __init__(self, memory: np.ndarray) -> None:
+    def __init__(self, memory: _Memory) -> None:
         self.memory = memory
-        self.__array_interface__ = memory.__array_interface__
+        self.__array_interface__ = memory.interface
 
     def __del__(self) -> None:
         _give_back(self.memory)
@@ -43,7 +52,8 @@ def empty(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
     needed = math.prod(shape) * dtype.itemsize
     if needed < SMALLEST:
         return np.empty(shape, dtype)
-    return aligned(np.asarray(_Block(_take(_rounded(needed + LINE)))), shape, dtype)
+    memory = np.asarray(_Block(_take(_rounded(needed))))
+    return memory[:needed].view(dtype).reshape(shape)
 
 
 def aligned(memory: np.ndarray, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
@@ -58,16 +68,16 @@ def _rounded(size: int) -> int:
     return -(-size // step) * step
 
 
-def _take(size: int) -> np.ndarray:
+def _take(size: int) -> _Memory:
     global _stored
     with _lock:
         if stack := _free.get(size):
             _stored -= size
             return stack.pop()
-    return np.empty(size, np.uint8)
+    return _Memory(size)
 
 
-def _give_back(memory: np.ndarray) -> None:
+def _give_back(memory: _Memory) -> None:
     global _stored
     if not _lock.acquire(blocking=False):  # in the middle of something, perhaps in this very thread
         return

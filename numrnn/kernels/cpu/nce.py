@@ -8,10 +8,10 @@ from __future__ import annotations
 import numpy as np
 
 from numrnn.kernels.cpu.cache import njit
-from numrnn.kernels.cpu.machine import INLINE_OPTIONS, OPTIONS, VECTOR_BITS
+from numrnn.kernels.cpu.machine import INLINE_OPTIONS, OPTIONS
 from numrnn.kernels.cpu.sharing import share
 from numrnn.kernels.cpu.threads import run, threads_for
-from numrnn.kernels.cpu.vector import load, store
+from numrnn.kernels.cpu.vector import lanes_in, load, store
 
 LANES = 64
 
@@ -98,7 +98,7 @@ def scores_of(x: np.ndarray, weight: np.ndarray, bias: np.ndarray, words: np.nda
 @njit(**INLINE_OPTIONS)
 def _dot(a, a_start, b, b_start, size, lanes):
     """Return the sum of products, in 64 sums that are added up at the end."""
-    width = VECTOR_BITS // (8 * lanes.itemsize)
+    width = lanes_in(lanes)
     lanes[:] = 0
     for start in range(0, size, LANES):
         for c in range(0, min(LANES, size - start), width):

@@ -95,7 +95,7 @@ def run(kernel: Any, arguments: tuple[Any, ...], parts: int) -> None:
         finally:
             _busy.release()
     else:
-        kernel(*arguments, 0, 1, _barrier())
+        kernel(*arguments, 0, 1, _NOBODY)
 
 
 def _run_shared(kernel: Any, arguments: tuple[Any, ...], parts: int) -> None:
@@ -115,6 +115,10 @@ def _run_shared(kernel: Any, arguments: tuple[Any, ...], parts: int) -> None:
 
 def _barrier() -> np.ndarray:
     return np.zeros(32, np.int64)
+
+
+_NOBODY = _barrier()
+"""The barrier of a kernel that waits for nobody, and so does not touch it."""
 
 
 def _start_anew() -> None:

@@ -284,6 +284,13 @@ def _emit_masked_store(builder, value, wide, width):
 
 
 @intrinsic
+def lanes_in(typing_context, array):
+    """Return how many numbers of an array a vector holds: a constant, so that the compiler knows masks made from it."""
+    lanes = VECTOR_BITS // array.dtype.bitwidth
+    return types.intp(array), lambda context, builder, signature, args: ir.Constant(_I64, lanes)
+
+
+@intrinsic
 def load(typing_context, array, start, width):
     """Return array[start : start + width] as a vector, at most a full one; what is beyond is zero."""
     vector = Vector(array.dtype)
@@ -336,7 +343,7 @@ def sum_of(array, start, size):
 
     Every sixteenth number is a term of the same chain. The sums of the chains are added up, first those eight apart.
     """
-    lanes = VECTOR_BITS // (8 * array.itemsize)
+    lanes = lanes_in(array)
     if lanes == 16:
         result = _chain(array, start, size, 0)
     elif lanes == 8:
