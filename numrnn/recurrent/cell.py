@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from numrnn.equations.derive import Program
-from numrnn.equations.symbols import Trace, Value
+from numrnn.equations.symbols import ROW, Trace, Value
 from numrnn.errors import complaint, describe
 from numrnn.kernels.cpu import masking
 from numrnn.kernels.cpu.loop import CellLoop, Stepper, Tape, Weights
@@ -324,8 +324,8 @@ class Cell(AbstractRecurrent):
                 got = f"equations that return {len(outputs)} value(s)"
                 raise ValueError(complaint(type(self).__name__, got, f"a symbol for each of the states {self.states}"))
             for state, value in zip(states, outputs, strict=True):
-                if value.size is None or trace.sizes[value.size] != trace.sizes[state.size or ""]:
-                    got = f"a new {state.name} of {value.size and trace.sizes[value.size]} channels"
+                if value.size in (None, ROW) or trace.sizes[value.size] != trace.sizes[state.size or ""]:
+                    got = f"a new {state.name} of {value.size and trace.width(value.size)} channels"
                     raise ValueError(complaint(type(self).__name__, got, f"{trace.sizes[state.size or '']} of them"))
             self._program = Program(trace, x, states, outputs)
         return self._program
