@@ -72,5 +72,5 @@ def test_rates_of_zero_draw_nothing():
 
 @pytest.mark.parametrize("rate", [-0.1, 1.0])
 def test_rates_are_probabilities(rate):
-    with pytest.raises(ValueError, match="ZoneoutGRU: got zoneout_h = .*; expects a probability, 0 <= rate < 1"):
+    with pytest.raises(ValueError, match=r"ZoneoutGRU: got zoneout_h = .*; expects a probability, 0 <= rate < 1"):
         nr.ZoneoutGRU(3, 4, rate)
