@@ -211,7 +211,7 @@ WRONG = {
         TypeError,
         "total: got one number a row; expects a symbol with",
     ),
-    "a mean of a number": (lambda x, h: h * mean(2.0), TypeError, "total: got float; expects a symbol"),
+    "a mean of a number": (lambda x, h: h * mean(2.0), TypeError, "mean: got float; expects a symbol"),
     "one number a row as a state": (lambda x, h: mean(h), ValueError, "got a new h of 1 channels; expects 4"),
     "a rate that is none": (
         lambda x, h: h * bernoulli("a", 1.5),
