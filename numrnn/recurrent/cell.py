@@ -18,8 +18,9 @@ from numrnn.random import generator
 from numrnn.recurrent.abstract_recurrent import AbstractRecurrent
 from numrnn.table import Array, is_table
 
-EVALUATE_STEPS = 64
-"""Steps of a sequence that are computed at once in evaluate mode: this bounds the memory of a long one."""
+EVALUATE_NUMBERS, EVALUATE_STEPS = 1 << 18, 64
+"""Results of maps, or at least steps, of a sequence that are computed at once in evaluate mode: this bounds the memory
+of a long one."""
 
 
 @dataclass(frozen=True)
@@ -508,7 +509,7 @@ class Cell(AbstractRecurrent):
         output = empty((*x.shape[:2], self.state_widths()[0]), self.dtype)
         is_continued = not self.is_training and self.step > 1 and len(x) == 1
         weights = self._packed_weights(again=not is_continued)
-        for part in self._pieces(len(x), flags):
+        for part in self._pieces(*x.shape[:2], flags):
             if self._state is None:
                 self._began_as_learned = self.learns_start_state and self._start_state is None
             state = self._state if self._state is not None else fresh
@@ -526,13 +527,14 @@ class Cell(AbstractRecurrent):
             self._stepper_input = (x.dtype, input.shape[1:])
         return output.reshape(*input.shape[:-1], -1)
 
-    def _pieces(self, steps: int, flags: Array | None) -> list[slice]:
+    def _pieces(self, steps: int, batch: int, flags: Array | None) -> list[slice]:
         """Return the stretches of steps that are run at once: rows begin anew only at the start of one."""
         starts = {0}
         if flags is not None:
             starts |= {int(t) for t in np.flatnonzero((flags & masking.RESET).any(1))}
         if not self.is_training:
-            starts |= set(range(0, steps, EVALUATE_STEPS))
+            at_once = EVALUATE_NUMBERS // max(1, batch * sum(self._loop().pre_widths))
+            starts |= set(range(0, steps, max(EVALUATE_STEPS, at_once)))
         return [slice(*pair) for pair in itertools.pairwise([*sorted(starts), steps])]
 
     def state_widths(self) -> list[int]:
