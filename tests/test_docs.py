@@ -5,10 +5,13 @@ import inspect
 import io
 import re
 from pathlib import Path
+from types import SimpleNamespace
+from xml.etree import ElementTree
 
 import pytest
 
 import numrnn as nr
+from docs import cells
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -63,6 +66,20 @@ def test_everything_that_equations_may_use_is_in_the_reference():
     page = (DOCS / "api" / "equations.md").read_text(encoding="utf-8")
     functions = dict(inspect.getmembers(nr.equations, inspect.isfunction))
     assert [name for name in functions if not re.search(rf"equations\.{name}\b|`{name}\(", page)] == []
+
+
+def test_the_page_of_all_cells_has_each_of_them_with_its_code_and_formulas():
+    page = SimpleNamespace(file=SimpleNamespace(src_uri="cells.md"))
+    _, *parts = re.split(r"^## ", cells.on_page_markdown("", page), flags=re.MULTILINE)
+    of_library = {c.__name__ for c in vars(nr).values() if isinstance(c, type) and issubclass(c, nr.Cell)} - {"Cell"}
+    assert {part.partition("\n")[0] for part in parts} >= of_library
+    for part in parts:
+        cell = getattr(nr, part.partition("\n")[0])(4, 6)
+        assert "def equations(self, x, h" in part
+        assert cell.explain() in part
+        formulas = ElementTree.fromstring(re.search(r"<math.*</math>", part)[0])
+        lefts = {"".join(row[0].itertext()) for row in formulas.iter("mtr")}
+        assert {f"{state}t" for state in cell.states} <= lefts
 
 
 def test_every_page_is_in_the_navigation():

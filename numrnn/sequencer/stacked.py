@@ -11,6 +11,7 @@ from numrnn.cells import RNN, GRUResetAfter, PlainLSTM
 from numrnn.containers import Sequential
 from numrnn.errors import complaint, describe
 from numrnn.layers import Dropout
+from numrnn.module import Module
 from numrnn.random import generator
 from numrnn.recurrent import Cell
 from numrnn.sequencer.bisequencer import BiSequencer
@@ -121,6 +122,11 @@ class Stacked(Sequential):
     def acc_grad_parameters(self, input: Any, grad_output: Any, scale: float = 1.0) -> None:
         """Let all layers add their parameters' gradients."""
         super().acc_grad_parameters(self._split(input)[0], self._split(grad_output)[0], scale)
+
+    # Several sequences, as steps of a sequence, go through all layers one after the other.
+    forward_sequence = Module.forward_sequence
+    sequence_grad_input = Module.sequence_grad_input
+    sequence_acc_grad_parameters = Module.sequence_acc_grad_parameters
 
     def describe_arguments(self) -> str:
         """Return the first cell's sizes, the number of layers and the switches."""
