@@ -26,9 +26,8 @@ from numrnn.equations import cos, exp, linear, mean, parameter, sqrt, tanh
 from numrnn.kernels.cpu.machine import VECTOR_BITS
 
 
+# sums over features, heads, and functions of parameters alone
 class Sums(nr.Cell):
-    """Sums over features, heads, and functions of parameters alone."""
-
     def equations(self, x, h):
         a = linear("a", x, h, parts=2, heads=(1, 3))
         a = a[0] - mean(a[1])
