@@ -368,7 +368,10 @@ MODULES: dict[str, Entry] = {
     "GRU": Entry(lambda s: nr.GRU(s.features, s.hidden), features),
     "SLSTM": Entry(lambda s: nr.SLSTM(s.features, s.hidden), features),
     "SLSTM with heads, exponential": Entry(
-        lambda s: nr.SLSTM(s.features, s.hidden, math.gcd(s.hidden, 6), "exponential"), features
+        lambda s: nr.SLSTM(
+            s.features, s.hidden, math.gcd(s.hidden, 6), math.gcd(s.hidden, s.features), forget="exponential"
+        ),
+        features,
     ),
     "LayerNormLSTM": Entry(lambda s: nr.LayerNormLSTM(s.features, s.hidden, eps=0.1), features),
     "LayerNormGRU": Entry(lambda s: nr.LayerNormGRU(s.features, s.hidden, eps=0.1), features),

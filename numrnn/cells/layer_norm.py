@@ -33,9 +33,9 @@ class _LayerNorm(Cell):
 
     def _normalized(self, *parts: Any) -> list[Any]:
         """Return values less their mean over all parts and channels, divided by the standard deviation."""
-        middle = sum(map(mean, parts)) * (1 / len(parts))
+        middle = mean(sum(parts)) * (1 / len(parts))
         centred = [part - middle for part in parts]
-        variance = sum(mean(part * part) for part in centred) * (1 / len(parts))
+        variance = mean(sum(part * part for part in centred)) * (1 / len(parts))
         scale = 1 / sqrt(variance + self.eps)
         return [part * scale for part in centred]
 

@@ -33,6 +33,9 @@ class SLSTM(Cell):
         Numbers of features D and H. Inputs are `(batch, D)` or `(D,)`, outputs `(batch, H)` or `(H,)`.
     heads : int
         Number of heads; it divides H.
+    input_heads : int
+        Number of heads of the map of the input, which is block-diagonal as well, then; it divides D and H. In the
+        authors' program there are as many as heads.
     forget : {"sigmoid", "exponential"}
         What the forget gate is.
     rho : int
@@ -52,7 +55,7 @@ class SLSTM(Cell):
     Raises
     ------
     ValueError
-        If the heads do not divide H, or `forget` is something else.
+        If the heads do not divide the features, or `forget` is something else.
 
     References
     ----------
@@ -75,6 +78,7 @@ class SLSTM(Cell):
         input_size: int,
         hidden_size: int | None = None,
         heads: int = 1,
+        input_heads: int = 1,
         forget: str = "sigmoid",
         rho: int = 9999,
         rng: Any = None,
@@ -82,15 +86,18 @@ class SLSTM(Cell):
         if forget not in ("sigmoid", "exponential"):
             raise ValueError(complaint("SLSTM", f"forget = {forget!r}", "'sigmoid' or 'exponential'"))
         self.forget_gate = forget
-        self.heads = self._checked_size("heads", heads)
-        size = input_size if hidden_size is None else hidden_size
-        if self._checked_size("hidden_size", size) % self.heads:
+        self.heads, self.input_heads = (self._checked_size("heads", number) for number in (heads, input_heads))
+        size = self._checked_size("hidden_size", input_size if hidden_size is None else hidden_size)
+        if size % self.heads:
             raise ValueError(complaint("SLSTM", f"{heads} heads", f"a number that divides hidden_size = {size}"))
+        if size % self.input_heads or self._checked_size("input_size", input_size) % self.input_heads:
+            expects = f"a number that divides input_size = {input_size} and hidden_size = {size}"
+            raise ValueError(complaint("SLSTM", f"{input_heads} input_heads", expects))
         super().__init__(input_size, hidden_size, rho, rng)
 
     def equations(self, x, h, c, n, m):
         """Return the new output, cell, normaliser and stabiliser."""
-        z, i, f, o = linear("gates", x, h, parts=4, heads=(1, self.heads))
+        z, i, f, o = linear("gates", x, h, parts=4, heads=(self.input_heads, self.heads))
         if self.forget_gate == "sigmoid":
             f = -softplus(-f)
         carried = f + m + VOID * (greater(n, 0) - 1)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from textwrap import wrap
 from typing import Any
 
-from numrnn.equations.derive import Block, Group, Product, Program
+from numrnn.equations.derive import Block, Group, Product, Program, schedule
 from numrnn.equations.notation import WIDTH, Expression, Formula, Latex, Symbol, Text, combined, expression, total
 from numrnn.equations.symbols import LinearMap, Value
 from numrnn.errors import complaint
@@ -181,6 +181,8 @@ class Names:
             self.of[value] = self._free(Symbol("w", (base,)) if base and not rest else Symbol(name))
         for name, value in p.trace.masks.items():
             self.of[value] = self._free(Symbol("m", (name,)))
+        for name, value in p.trace.noise.items():
+            self.of[value] = self._free(Symbol("epsilon", (name, "t")))
 
     def _find_users(self) -> dict[Value, list[Value]]:
         users: dict[Value, list[Value]] = {}
@@ -315,7 +317,8 @@ class _Explanation:
 
     def _parameter(self, section: Section, symbol: Symbol, name: str, origins: dict[str, str]) -> None:
         shape = " × ".join(map(str, self.shapes[name]))
-        section.add("", [(symbol, f": {name}{origins.get(name, '')}, {shape}")])
+        kind = ", block-diagonal" if len(self.shapes[name]) > 2 else ""
+        section.add("", [(symbol, f": {name}{origins.get(name, '')}, {shape}{kind}")])
 
     def _weight(self, m: LinearMap, suffix: str) -> Symbol:
         return Symbol("W", (m.name, suffix))
@@ -327,6 +330,10 @@ class _Explanation:
 
     def _before_loop(self) -> Section:
         section = Section("Forward, before the loop over time, for all steps at once")
+        for value in schedule(self.program.fixed, lambda v: False)[0]:
+            if value in self.program.fixed:
+                self._name(value)
+                section.add("", [Formula(self.symbols[value], expression(value, self.symbols, is_root=True))])
         for group in self.program.groups:
             for m in group.maps:
                 if self.program.input in m.arguments:
@@ -359,14 +366,23 @@ class _Explanation:
                     terms = [*start, *(self._mapped(m, product.position) for product in products)]
                     formulas += self._map_formulas(m, total(terms))
                 section.add("product" if len(products) == 1 else f"{len(products)} products", formulas)
+        totals = [value for value in self.program.totals if self.program.level(value) == level]
+        for value in totals:
+            self._name(value)
+        sums = [Formula(self.symbols[v], _sum_of_channels(self.symbols[v.arguments[0]])) for v in totals]
+        section.add("sum" if len(totals) == 1 else f"{len(totals)} sums", sums)
         for block in self.program.blocks:
             if block.level == level:
                 section.add(self._block_label(block), self._block(block))
         return section
 
     def _block_label(self, block: Block) -> str:
-        widths = {self.program.trace.sizes[other.size] for other in self.program.blocks}
-        return "block" if len(widths) == 1 else f"block of {self.program.trace.sizes[block.size]}"
+        width = self.program.trace.width
+        return (
+            "block"
+            if len({width(other.size) for other in self.program.blocks}) == 1
+            else f"block of {width(block.size)}"
+        )
 
     def _block(self, block: Block) -> list[Formula]:
         forced = {v for v in block.nodes if v in self.symbols or v in block.outputs}
@@ -385,7 +401,7 @@ class _Explanation:
     def _stored(self) -> Section:
         p = self.program
         columns = [(group.columns, group.size) for group in p.groups] + [(1, v.size) for v in (*p.states, *p.kept)]
-        numbers = sum(count * p.trace.sizes[size or ""] for count, size in columns)
+        numbers = sum(count * p.trace.width(size) for count, size in columns)
         section = Section(f"Stored for the way back, {numbers} numbers for each step and row")
         section.add("states", [_listed(self.symbols[v] for v in p.outputs)])
         lodgers = {place: value for value, place in p.kept_in_group.items()}
@@ -396,6 +412,7 @@ class _Explanation:
             pieces.append(self.symbols[value])
         section.add("maps", [tuple(pieces[1:])] if pieces else [])
         section.add("values", [_listed(self.symbols[v] for v in p.kept)] if p.kept else [])
+        section.add("computed once", [_listed(self.symbols[v] for v in p.fixed)] if p.fixed else [])
         again = self._computed_again()
         section.add("computed again", [_listed(again)] if again else [])
         return section
@@ -480,7 +497,8 @@ class _Explanation:
         updates = self._updates(block)
         symbols |= {gradients[value]: self._gradient(value) for value in updates}
         stays = {value: not self._adds(value) for value in block.gradients}
-        for value in [*block.gradients, *reversed(block.nodes)]:
+        whole = [value for value in block.gradients if value not in block.gathered]
+        for value in [*whole, *reversed(block.nodes)]:
             gradient = gradients.get(value)
             if (
                 gradient in block.gradient_nodes
@@ -497,7 +515,9 @@ class _Explanation:
             told.add(symbols[node])
         for value, gradient in block.gradients.items():
             if self._gradient(value) not in told:
-                formulas.append(Formula(self._gradient(value), expression(gradient, symbols), adds=not stays[value]))
+                source = expression(gradient, symbols)
+                source = _sum_of_channels(source) if value in block.gathered else source
+                formulas.append(Formula(self._gradient(value), source, adds=not stays[value]))
         return formulas
 
     def _updates(self, block: Block) -> dict[Value, list[tuple[int, Value]]]:
@@ -549,6 +569,10 @@ class _Explanation:
             left = " that step 1 leaves, summed over rows: the gradient of start_"
             section.add("", [(self._gradient(v), f"{left}{v.name}") for v in p.states])
         return section
+
+
+def _sum_of_channels(part: Any) -> Expression:
+    return Expression("call", (part,), name="sum")
 
 
 def named(

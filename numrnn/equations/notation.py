@@ -309,10 +309,9 @@ class Latex(Text):
             return f"[{parts[0]} > {parts[1]}]"
         if kind == "call" and name == "sqrt":
             return rf"\sqrt{{{parts[0]}}}"
-        name = {"sigmoid": r"\sigma", "tanh": r"\tanh", "exp": r"\exp", "log": r"\log"}.get(name) or {
-            "maximum": r"\max",
-            "minimum": r"\min",
-        }.get(name, rf"\operatorname{{{name}}}" if name else "")
+        commands = {"sigmoid": r"\sigma", "maximum": r"\max", "minimum": r"\min"}
+        commands |= {function: f"\\{function}" for function in ("cos", "exp", "log", "sin", "tanh")}
+        name = commands.get(name, rf"\operatorname{{{name}}}" if name else "")
         return name + self.parentheses(", ".join(parts))
 
     def formula(self, formula: Formula) -> list[str]:

@@ -509,8 +509,8 @@ def mean(value: Value) -> Value:
     ...         return tanh(a / sqrt(mean(a * a) + 1e-5))
     >>> nr.testing.check_gradients(Normalized(4, 6))
     """
-    sum_ = total(value)
-    return sum_ * (1.0 / value.trace.sizes[value.size or ""])
+    _check_channels(_check(value, "mean"), "mean")
+    return total(value) * (1.0 / value.trace.width(value.size))
 
 
 def _check_channels(value: Value, function: str) -> None:

@@ -9,10 +9,10 @@ from typing import Any, ClassVar
 import numpy as np
 
 from numrnn.equations.derive import Program
-from numrnn.equations.symbols import Trace, Value
+from numrnn.equations.symbols import ROW, Trace, Value
 from numrnn.errors import complaint, describe
 from numrnn.kernels.cpu import masking
-from numrnn.kernels.cpu.loop import EVALUATE_STEPS, CellLoop, Stepper, Tape, Weights, with_batch
+from numrnn.kernels.cpu.loop import CellLoop, Stepper, Tape, Weights, with_batch
 from numrnn.kernels.cpu.memory import empty
 from numrnn.random import generator
 from numrnn.recurrent.abstract_recurrent import AbstractRecurrent
@@ -302,8 +302,8 @@ class Cell(AbstractRecurrent):
                 got = f"equations that return {len(outputs)} value(s)"
                 raise ValueError(complaint(type(self).__name__, got, f"a symbol for each of the states {self.states}"))
             for state, value in zip(states, outputs, strict=True):
-                if value.size is None or trace.sizes[value.size] != trace.sizes[state.size or ""]:
-                    got = f"a new {state.name} of {value.size and trace.sizes[value.size]} channels"
+                if value.size in (None, ROW) or trace.sizes[value.size] != trace.sizes[state.size or ""]:
+                    got = f"a new {state.name} of {value.size and trace.width(value.size)} channels"
                     raise ValueError(complaint(type(self).__name__, got, f"{trace.sizes[state.size or '']} of them"))
             self._program = Program(trace, x, states, outputs)
         return self._program
@@ -505,8 +505,9 @@ class Cell(AbstractRecurrent):
             records = [(tape, t) for t in range(steps)]
             state = [array[-1] for array in tape.states]
         else:
-            for first in range(0, steps, EVALUATE_STEPS):
-                part = slice(first, first + EVALUATE_STEPS)
+            at_once = loop.steps_at_once(x.shape[1])
+            for first in range(0, steps, at_once):
+                part = slice(first, first + at_once)
                 state = [array[-1] for array in loop.forward(weights, x[part], state, output[part]).states]
         if is_anew:
             self._clear()
@@ -527,7 +528,7 @@ class Cell(AbstractRecurrent):
         output = empty((*x.shape[:2], self.state_widths()[0]), self.dtype)
         is_continued = not self.is_training and self.step > 1 and len(x) == 1
         weights = self._packed_weights(again=not is_continued)
-        for part in self._pieces(len(x), flags):
+        for part in self._pieces(*x.shape[:2], flags):
             self._note_beginning()
             state = self._state if self._state is not None else fresh
             if flags is not None and self._state is not None and (flags[part.start] & masking.RESET).any():
@@ -544,13 +545,13 @@ class Cell(AbstractRecurrent):
             self._stepper_input = (x.dtype, input.shape[1:])
         return output.reshape(*input.shape[:-1], -1)
 
-    def _pieces(self, steps: int, flags: Array | None) -> list[slice]:
+    def _pieces(self, steps: int, batch: int, flags: Array | None) -> list[slice]:
         """Return the stretches of steps that are run at once: rows begin anew only at the start of one."""
         starts = {0}
         if flags is not None:
             starts |= {int(t) for t in np.flatnonzero((flags & masking.RESET).any(1))}
         if not self.is_training:
-            starts |= set(range(0, steps, EVALUATE_STEPS))
+            starts |= set(range(0, steps, self._loop().steps_at_once(batch)))
         return [slice(*pair) for pair in itertools.pairwise([*sorted(starts), steps])]
 
     def state_widths(self) -> list[int]:

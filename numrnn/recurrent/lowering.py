@@ -26,7 +26,7 @@ import numpy as np
 from numrnn.equations import linear, parameter
 from numrnn.equations.derive import Program
 from numrnn.equations.symbols import Trace, Value
-from numrnn.kernels.cpu.loop import EVALUATE_STEPS, CellLoop, Tape, Weights
+from numrnn.kernels.cpu.loop import CellLoop, Tape, Weights
 from numrnn.kernels.cpu.memory import empty
 from numrnn.module import Module, NoEquations
 from numrnn.table import Array, is_table
@@ -367,7 +367,7 @@ class Lowered:
         weights.update(self._taken("_parameters"))
         steps, batch = x.shape[:2]
         outputs = [empty((steps, batch, state.shape[-1]), x.dtype) for state in states]
-        length = steps if keep else EVALUATE_STEPS
+        length = steps if keep else loop.steps_at_once(batch)
         tape = None
         for first in range(0, steps, length):
             part = slice(first, min(first + length, steps))

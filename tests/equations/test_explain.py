@@ -33,7 +33,8 @@ FUNCTIONS = {
     "softplus": lambda a: np.log1p(np.exp(a)),
     "max": lambda *arguments: np.maximum.reduce(np.broadcast_arrays(*arguments)),
     "min": lambda *arguments: np.minimum.reduce(np.broadcast_arrays(*arguments)),
-    **{name: getattr(np, name) for name in ("exp", "log", "sqrt", "tanh")},
+    "sum": lambda a: a.sum(-1, keepdims=True),
+    **{name: getattr(np, name) for name in ("cos", "exp", "log", "sin", "sqrt", "tanh")},
 }
 
 
@@ -152,7 +153,8 @@ def computed(sections, values, like=None):
             if like is None and name in values:
                 np.testing.assert_array_equal(value, values[name], err_msg=f"{name} has two meanings")
             if like is not None and isinstance(value, float):
-                value = value + np.zeros_like(like[name[1:].replace(",t}", "}")])
+                whole = name[1:].replace(",t}", "}")
+                value = value + np.zeros_like(like[whole if whole in like else whole.removesuffix("_t")])
             values[name] = values[name] + value if adds else value
     return values
 
@@ -168,7 +170,8 @@ def texts(section):
 class Computed:
     """What the explanation of a cell says about an input and gradients that arrive."""
 
-    def __init__(self, cell, arrays, masks, x, start, grad_output, grad_last):
+    def __init__(self, cell, arrays, masks, x, start, grad_output, grad_last, noise=()):
+        self.maps = cell.program().trace.maps
         self.parts, *sections = explain.sections(cell)
         kinds = {
             kind: [section for section in sections if section.title.startswith(kind)]
@@ -180,8 +183,9 @@ class Computed:
 
         self.after, steps = [], []
         state = start
-        for x_t in x:
-            known = constants | {"x_t": x_t} | {f"{n}_{{t-1}}": s for n, s in zip(states, state, strict=True)}
+        for t, x_t in enumerate(x):
+            drawn = {f"ε_{{{name},t}}": array[t] for name, array in zip(cell.program().trace.noise, noise, strict=True)}
+            known = constants | drawn | {"x_t": x_t} | {f"{n}_{{t-1}}": s for n, s in zip(states, state, strict=True)}
             values = computed(kinds["Forward"], dict(known))
             state = [np.broadcast_to(values[f"{name}_t"], s.shape) for name, s in zip(states, start, strict=True)]
             # the way back knows what is stored, and nothing else
@@ -205,14 +209,30 @@ class Computed:
 
     def parameters(self, arrays):
         """Return arrays by the symbols that the explanation gives them."""
-        self.symbols = {}
+        self.symbols, self.shapes = {}, {}
         for _, content in self.parts.rows:
-            symbol, name, shape = re.fullmatch(r"(\S+): (\w+)(?: in \w+)?, ([\d ×]+)", words(content)).groups()
+            pattern = r"(\S+): (\w+)(?: in \w+)?, ([\d ×]+)(?:, block-diagonal)?"
+            symbol, name, shape = re.fullmatch(pattern, words(content)).groups()
             self.symbols[symbol] = name
             if not name.startswith("start_"):
                 assert list(arrays[name].shape) == [int(size) for size in shape.split(" × ")]
+                self.shapes[name] = arrays[name].shape
         found = {symbol: arrays[name] for symbol, name in self.symbols.items() if name in arrays}
+        found |= {s: self.dense(self.symbols[s], a) for s, a in found.items() if a.ndim == 3}
         return {s: a.view(Matrix) if a.ndim > 1 else np.tile(a, (BATCH, 1)) for s, a in found.items()}
+
+    def places(self, name, heads):
+        """Return what rows of the whole matrix those of each head are."""
+        parts = next(m.parts for m in self.maps.values() if name.startswith(f"{m.name}_weight_"))
+        return lambda rows: np.arange(heads * rows).reshape(parts, heads, -1).transpose(1, 0, 2).reshape(heads, -1)
+
+    def dense(self, name, weight):
+        """Return a block-diagonal weight as one matrix."""
+        heads, rows, width = weight.shape
+        whole = np.zeros((heads * rows, heads * width))
+        for head, own in enumerate(self.places(name, heads)(rows)):
+            whole[own, head * width : (head + 1) * width] = weight[head]
+        return whole
 
     def stored(self, section):
         rows = [words(content) for label, content in section.rows if label != "computed again"]
@@ -220,7 +240,11 @@ class Computed:
 
     def gradient_of(self, name):
         symbol = next(symbol for symbol, other in self.symbols.items() if other == name)
-        return self.gradients[f"d{symbol}"]
+        gradient, shape = self.gradients[f"d{symbol}"], self.shapes[name]
+        if len(shape) < 3:
+            return gradient
+        places, width = self.places(name, shape[0])(shape[1]), shape[2]
+        return np.stack([gradient[own, k * width : (k + 1) * width] for k, own in enumerate(places)])
 
 
 def words(content):
@@ -247,7 +271,8 @@ def test_what_an_explanation_says_is_what_the_cell_does(name):
     masks = dict(zip(cell.program().trace.masks, cell.noise or (), strict=True))
     arrays = cell._parts(dict(cell.named_parameters()))
     zeros = [np.zeros_like(state) for state in start]
-    found = Computed(cell, arrays, masks, x, start, grad_output, zeros)
+    noise = cell._records[0][0].noise
+    found = Computed(cell, arrays, masks, x, start, grad_output, zeros, noise)
     close = {"rtol": 1e-9, "atol": 1e-11}
     np.testing.assert_allclose([states[0] for states in found.after], output, **close)
     np.testing.assert_allclose(found.grad_x, grad_x, **close)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 import numrnn as nr
 from numrnn import equations
-from numrnn.equations import linear, maximum, peephole, sigmoid, tanh
+from numrnn.equations import bernoulli, linear, maximum, mean, peephole, sigmoid, tanh, total
 from numrnn.equations.emit import FUNCTIONS
 from numrnn.equations.functions import OPERATIONS
 from numrnn.equations.symbols import Trace, Value
@@ -189,6 +189,44 @@ WRONG = {
         lambda x, h: linear("a", x, size="cells"),
         ValueError,
         r"linear\('a'\): got the size 'cells'; expects one of \['hidden', 'input'\]",
+    ),
+    "heads that do not divide": (
+        lambda x, h: linear("a", x, h, heads=(1, 3)),
+        ValueError,
+        r"linear\('a'\): got 3 heads for 4 channels of an argument and 4 of the result; expects a number that divides",
+    ),
+    "heads for another number of arguments": (
+        lambda x, h: linear("a", x, h, heads=(1, 2, 2)),
+        ValueError,
+        r"linear\('a'\): got heads=\(1, 2, 2\); expects a whole number >= 1, or one for each argument",
+    ),
+    "no heads": (lambda x, h: linear("a", h, heads=0), ValueError, r"linear\('a'\): got heads=0"),
+    "a map of one number a row": (
+        lambda x, h: linear("a", mean(h)),
+        TypeError,
+        r"linear\('a'\): got one number a row; expects a symbol with channels",
+    ),
+    "a sum of a sum": (
+        lambda x, h: h + total(total(h)),
+        TypeError,
+        "total: got one number a row; expects a symbol with",
+    ),
+    "a mean of a number": (lambda x, h: h * mean(2.0), TypeError, "mean: got float; expects a symbol"),
+    "one number a row as a state": (lambda x, h: mean(h), ValueError, "got a new h of 1 channels; expects 4"),
+    "a rate that is none": (
+        lambda x, h: h * bernoulli("a", 1.5),
+        ValueError,
+        r"bernoulli\('a'\): got the rate 1.5; expects a probability, 0 <= rate <= 1",
+    ),
+    "noise of one name twice": (
+        lambda x, h: h * bernoulli("a", 0.5) * bernoulli("a", 0.5),
+        ValueError,
+        r"bernoulli\('a'\): got a name used before",
+    ),
+    "noise of an unknown size": (
+        lambda x, h: h * bernoulli("a", 0.5, "cells"),
+        ValueError,
+        r"bernoulli\('a'\): got the size 'cells'; expects one of",
     ),
     "no parts": (lambda x, h: linear("a", x, parts=0), ValueError, r"linear\('a'\): got parts=0"),
     "a peephole of a number": (lambda x, h: peephole("a", 2.0) * h, TypeError, r"peephole\('a'\): got float"),

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import numrnn as nr
+from numrnn.equations import linear, mean, sqrt, tanh
 from numrnn.kernels.cpu import loop, threads
 
 
@@ -42,7 +43,16 @@ def with_heads(inputs, hidden):
     return nr.SLSTM(inputs, hidden, heads=math.gcd(hidden, 6))
 
 
-CELLS = [nr.LSTM, nr.FastLSTM, nr.GRU, nr.RNN, nr.MinGRU, with_heads]
+class Sums(nr.Cell):
+    """Sums over features, which a thread makes for the others where they share channels."""
+
+    def equations(self, x, h):
+        a = linear("a", x, h)
+        a = a - mean(a)
+        return tanh(a / sqrt(mean(a * a) + 0.1))
+
+
+CELLS = [nr.LSTM, nr.FastLSTM, nr.GRU, nr.RNN, nr.MinGRU, with_heads, Sums]
 cells = pytest.mark.parametrize("make", CELLS, ids=[cell.__name__ for cell in CELLS])
 
 

@@ -124,3 +124,29 @@ def test_fma_rounds_once(dtype):
 def test_element_types_do_not_mix():
     with pytest.raises(TypingError, match=r"one element type"):
         copy(np.zeros(99, "float32"), np.zeros(99, "float64"), 0, 4)
+
+
+@compiled
+def sum_of(numbers, start, size):
+    return vector.sum_of(numbers, start, size)
+
+
+def summed_as_described(numbers):
+    """Return a sum of sixteen chains, which are added up by halves."""
+    chains = np.zeros((-(-len(numbers) // 16), 16), numbers.dtype)
+    chains.ravel()[: len(numbers)] = numbers
+    sums = chains[0]
+    for row in chains[1:]:
+        sums = sums + row
+    while len(sums) > 1:
+        sums = sums[: len(sums) // 2] + sums[len(sums) // 2 :]
+    return sums[0]
+
+
+@each_dtype
+def test_a_sum_has_its_order_whatever_the_width_of_vectors(dtype):
+    numbers = np.random.default_rng(0).normal(size=200).astype(dtype)
+    for start, size in ((0, 1), (3, 7), (1, 16), (5, 17), (0, 33), (7, 100), (0, 200)):
+        found = sum_of(numbers, start, size)
+        assert found == summed_as_described(numbers[start : start + size])
+        np.testing.assert_allclose(found, numbers[start : start + size].astype("float64").sum(), rtol=1e-4, atol=1e-5)

@@ -39,8 +39,9 @@ STEP_BYTES = 1 << 18
 LARGE_STEP_BYTES = 6 << 20
 """Weights of a single step, that take longer to read than it takes to get other threads to work."""
 
-EVALUATE_STEPS = 64
-"""Steps of a sequence that are computed at once in evaluate mode: this bounds the memory of a long one."""
+EVALUATE_NUMBERS, EVALUATE_STEPS = 1 << 18, 64
+"""Results of maps, or at least steps, of a sequence that are computed at once in evaluate mode: this bounds the memory
+of a long one."""
 
 NO_FLAGS = np.zeros((0, 0), np.uint8)
 
@@ -299,6 +300,10 @@ class CellLoop:
     def _run(self, kernel: Any, arguments: tuple[Any, ...], steps: int, batch: int) -> None:
         parts = threads_for(steps * batch * self._row_work)
         run(kernel, (*arguments, self._shares_channels(batch, parts)), parts)
+
+    def steps_at_once(self, batch: int) -> int:
+        """Return how many steps are computed at once if nothing of them is kept."""
+        return max(EVALUATE_STEPS, EVALUATE_NUMBERS // max(1, batch * sum(self.pre_widths)))
 
     def shares_steps(self, batch: int) -> bool:
         """Whether threads should share single steps, by channels: where most of the time goes to reading weights."""
