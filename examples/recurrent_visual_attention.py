@@ -1,10 +1,9 @@
 """Recurrent visual attention: a network that looks at a digit through a keyhole, and learns where to look.
 
     python examples/recurrent_visual_attention.py                   # a minute; needs: pip install scikit-learn
-    python examples/recurrent_visual_attention.py --looks 3 --depth 1
+    python examples/recurrent_visual_attention.py --looks 4 --size 3 --depth 2   # and around them, blurred
 
-Each look shows 3 x 3 pixels of the 8 x 8, and around them 6 x 6 blurred to 3 x 3. A recurrent layer gathers what was
-seen and chooses the next place; after the last look it names the digit. The digit is learned by the gradient; the
+Each of six looks shows 4 x 4 pixels of the 8 x 8. A GRU gathers what was seen, and from its state the next place is chosen; after the last look it names the digit. The digit is learned by the gradient; the
 places, which have none, by REINFORCE: if the answer was right, all places it looked at become more probable.
 
 The digits are the 1,797 of scikit-learn (BSD-3-Clause), read as a file: the last 397, by other writers, are the test.
@@ -28,10 +27,10 @@ TEST = 397
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--file", type=Path, help="the digits, if not in scikit-learn: rows of 64 pixels and the class")
-    parser.add_argument("--looks", type=int, default=5, help="number of looks")
-    parser.add_argument("--size", type=int, default=3, help="edge of what is seen, in pixels")
-    parser.add_argument("--depth", type=int, default=2, help="number of patches in a look, each twice as wide")
-    parser.add_argument("--hidden", type=int, default=128, help="hidden features")
+    parser.add_argument("--looks", type=int, default=6, help="number of looks")
+    parser.add_argument("--size", type=int, default=4, help="edge of what is seen, in pixels")
+    parser.add_argument("--depth", type=int, default=1, help="number of patches in a look, each twice as wide")
+    parser.add_argument("--hidden", type=int, default=96, help="hidden features")
     parser.add_argument("--deviation", type=float, default=0.2, help="standard deviation of the places")
     parser.add_argument("--epochs", type=int, default=30)
     parser.add_argument("--batch-size", type=int, default=20)
@@ -57,12 +56,11 @@ def build(options: argparse.Namespace) -> tuple[nr.Sequential, nr.RecurrentAtten
     what = nr.Sequential(
         nr.SpatialGlimpse(options.size, options.depth), nr.Reshape(pixels), nr.Linear(pixels, 64), nr.ReLU()
     )
-    look = nr.Sequential(nr.ConcatTable(where, what), nr.JoinTable(), nr.Linear(96, hidden))
-    rnn = nr.Recurrent(hidden, look, nr.Linear(hidden, hidden), nr.ReLU())
+    look = nr.Sequential(nr.ConcatTable(where, what), nr.JoinTable(), nr.GRU(96, hidden))
     place = nr.Sequential(  # the places' noisy gradient must not disturb the state, hence ZeroGrad
         nr.ZeroGrad(), nr.Linear(hidden, 2), nr.Tanh(), nr.ReinforceNormal(options.deviation), nr.HardTanh()
     )
-    attention = nr.RecurrentAttention(rnn, place, options.looks, hidden)
+    attention = nr.RecurrentAttention(look, place, options.looks, hidden)
     name = nr.Sequential(nr.Linear(hidden, 10), nr.LogSoftMax())
     expected_reward = nr.Sequential(nr.ZeroGrad(), nr.Linear(hidden, 1))
     return nr.Sequential(attention, nr.SelectTable(-1), nr.ConcatTable(name, expected_reward)), attention
