@@ -1,11 +1,17 @@
 """Several processes may compile and load kernels at the same time."""
 
+import importlib
 import os
+import pkgutil
 import subprocess
 import sys
 import time
+from collections import defaultdict
 from pathlib import Path
 
+from numba.core.dispatcher import Dispatcher
+
+from numrnn.kernels import cpu as kernels
 from numrnn.kernels.cpu.cache import LockedCache, njit
 
 FAMILY = """
@@ -63,3 +69,14 @@ def test_what_processes_compile_at_once_is_not_mixed_up(tmp_path):
 def test_a_kernel_is_cached_if_it_is_to_be():
     assert isinstance(njit(cache=True)(test_a_kernel_is_cached_if_it_is_to_be)._cache, LockedCache)
     assert not isinstance(njit()(test_a_kernel_is_cached_if_it_is_to_be)._cache, LockedCache)
+
+
+def test_no_two_kernels_have_the_same_name():
+    """The symbols of machine code are made of these names: code from the cache would be linked to its namesake."""
+    named = defaultdict(set)
+    for info in pkgutil.iter_modules(kernels.__path__):
+        for value in vars(importlib.import_module(f"{kernels.__name__}.{info.name}")).values():
+            if isinstance(value, Dispatcher):
+                named[value.py_func.__module__, value.py_func.__qualname__].add(id(value))
+    assert len(named) > 50
+    assert [name for name, different in named.items() if len(different) > 1] == []

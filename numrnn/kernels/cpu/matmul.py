@@ -99,7 +99,6 @@ def _make_product(parts, vectors):
     highest = min(8, (VECTOR_REGISTERS - columns - 1) // columns)  # besides a row of the panel and a spread number
     h0, h1, h2, h3 = highest, min(4, highest), min(2, highest), 1
 
-    @njit(**OPTIONS)
     def product(a, a_start, a_row, a_step, rows, panels, low, high, init, init_start, init_row, out, out_start, size):
         """out = init + a @ b for `rows` rows and the panels from `low` to `high` of b.
 
@@ -142,7 +141,10 @@ def _make_product(parts, vectors):
                             i += h3
                         coming += line
 
-    return product
+    # Symbols of machine code are made of this name and of a number that counts anew in each process. With one name for
+    # all of them, code that was compiled in different processes and comes from the cache would be linked to a namesake.
+    product.__qualname__ = f"product_of_{parts}_parts_of_{vectors}"
+    return njit(**OPTIONS)(product)
 
 
 product1, product2, product3, product4, product5, product6, product7, product8 = (
