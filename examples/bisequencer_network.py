@@ -4,9 +4,9 @@
     python examples/bisequencer_network.py --variable     # single words, of unequal lengths
 
 One GRU reads from the left, another from the right, and at each place both together give the letter that they have not
-seen (`BiSequencerLM`). With `--variable` the sequences are the words of the text, 2 to 20 letters with the end sign, and
-none is computed further than it goes (`VariableLength`). The baseline is a GRU of the same size that reads from the left
-only. The measure is bits per letter of the held-out tenth of the text, the reference that every Python carries.
+seen (`BiSequencerLM`). With `--variable` the sequences are the words of the text, 2 to 20 letters with the end sign,
+and none is computed further than it goes (`VariableLength`). The baseline is a GRU of the same size that reads from the
+left only. The measure is bits per letter of the held-out tenth of the text, the reference that every Python carries.
 """
 
 import argparse

@@ -3,9 +3,9 @@
     python examples/cell_zoo.py                             # two minutes, and more while the kernels are compiled
     python examples/cell_zoo.py --cells GRU LSTM MinGRU --epochs 20
 
-The task is that of `mnist1d.py`: digits drawn with a single line, read off at 40 points. One layer reads the signal once,
-and the largest value of each feature over time goes to the classifier. All cells have as many hidden features, the same
-learning rate and the same seed, tuned for none of them. Guessing gives 10 %.
+The task is that of `mnist1d.py`: digits drawn with a single line, read off at 40 points. One layer reads the signal
+once, and the largest value of each feature over time goes to the classifier. All cells have as many hidden features,
+the same learning rate and the same seed, tuned for none of them. Guessing gives 10 %.
 
 The cells are those that the library has: a new one appears here by itself.
 """

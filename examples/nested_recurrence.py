@@ -2,9 +2,9 @@
 
     python examples/nested_recurrence.py                 # 2,000 iterations, ten seconds
 
-The outer network is fed with its own last output, which comes from an LSTM that has a memory of its own. Both run at the
-same pace; the state of the whole is the table of their states, and the gradient goes back through both. It learns to count
-as `simple_sequencer_network.py` does.
+The outer network is fed with its own last output, which comes from an LSTM that has a memory of its own. Both run at
+the same pace; the state of the whole is the table of their states, and the gradient goes back through both. It learns
+to count as `simple_sequencer_network.py` does.
 """
 
 from simple_recurrent_network import arguments, report

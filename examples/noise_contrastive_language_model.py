@@ -7,10 +7,10 @@ The text is the standard library of Python, which every Python carries: a millio
 nearly 19,000 are different and seen at least twice; all others are the rare word. The last tenth is held out.
 
 A softmax over all words costs many times what the recurrent network does. With noise-contrastive estimation the network
-learns instead to tell the next word from `--k` words that are drawn by their frequency (Mnih and Teh 2012, A fast and simple
-algorithm for training neural probabilistic language models); only these and the next word get a score. Both are trained for
-the same time of one core, and measured in the same way, with all words: perplexity of the held-out tenth. The baseline
-knows only how frequent each word is.
+learns instead to tell the next word from `--k` words that are drawn by their frequency (Mnih and Teh 2012, A fast and
+simple algorithm for training neural probabilistic language models); only these and the next word get a score. Both are
+trained for the same time of one core, and measured in the same way, with all words: perplexity of the held-out tenth.
+The baseline knows only how frequent each word is.
 """
 
 import argparse
@@ -133,7 +133,7 @@ def train(name: str, last: Noise | Full, read: np.ndarray, held_out: np.ndarray,
     return seconds, measured, count / spent
 
 
-def draw(curves: dict[str, tuple], unigram: float, path: Path) -> None:
+def draw(curves: dict[str, tuple], unigram: float, vocabulary: int, path: Path) -> None:
     with picture(path, figsize=(7, 4.2)) as (_, ax):
         for (name, (seconds, measured, speed)), color in zip(curves.items(), (BLUE, RED), strict=True):
             ax.semilogy(seconds, measured, "o-", color=color, label=f"{name}: {speed:,.0f} words a second")
@@ -147,7 +147,7 @@ def draw(curves: dict[str, tuple], unigram: float, path: Path) -> None:
             )
         ax.axhline(unigram, color="gray", linestyle="--", label=f"how frequent each word is: {unigram:.0f}")
         ax.set(xlabel="training time on one core (s)", ylabel="perplexity of the held-out words")
-        ax.set_title("A vocabulary of 19,000 words: noise-contrastive estimation")
+        ax.set_title(f"A vocabulary of {vocabulary:,} words")
         ax.grid(alpha=0.3, which="both")
         ax.legend()
 
@@ -174,7 +174,7 @@ def main() -> None:
     for name, (_, measured, speed) in curves.items():
         print(f"{name:16} {speed:9,.0f} words a second, perplexity {measured[-1]:.1f} of held-out words")
     print(f"the frequencies alone: perplexity {unigram:.1f}")
-    draw(curves, unigram, options.out / "perplexity.png")
+    draw(curves, unigram, len(known), options.out / "perplexity.png")
 
 
 if __name__ == "__main__":

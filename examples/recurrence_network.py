@@ -2,8 +2,8 @@
 
     python examples/recurrence_network.py                 # 2,000 iterations, a few seconds
 
-`Recurrent` has a place for the input, the feedback and the transfer function. `Recurrence` has one for a module that turns
-a table [input, last output] into the output, whatever is in it. Here it is made of the parts of
+`Recurrent` has a place for the input, the feedback and the transfer function. `Recurrence` has one for a module that
+turns a table [input, last output] into the output, whatever is in it. Here it is made of the parts of
 `simple_sequencer_network.py`, which it learns to count like; the plan shows that it runs as a fused loop, too.
 """
 

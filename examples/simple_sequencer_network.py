@@ -3,9 +3,9 @@
     python examples/simple_sequencer_network.py                 # 2,000 iterations, a few seconds
     python examples/simple_sequencer_network.py --rho 50        # longer sequences cost little
 
-The network, the sequence 1, 2, ... 10, the readers and the measure are those of `simple_recurrent_network.py`. The module of
-one step goes into a `Sequencer`, which is given all steps of a sequence at once; cells and recurrent layers in it run as
-fused loops. The criterion is applied to each step by a `SequencerCriterion`.
+The network, the sequence 1, 2, ... 10, the readers and the measure are those of `simple_recurrent_network.py`. The
+module of one step goes into a `Sequencer`, which is given all steps of a sequence at once; cells and recurrent layers
+in it run as fused loops. The criterion is applied to each step by a `SequencerCriterion`.
 """
 
 import argparse

@@ -3,14 +3,14 @@
     python examples/streaming.py                   # 20 seconds
     python examples/streaming.py --hidden 128 --stream 100000
 
-The signal is made here: the hum of a machine, sampled 1,000 times a second, that speeds up and slows down, with noise; from
-time to time a tooth is missing and the hum slips by a third of a turn. A GRU learns from a sound machine to foretell the
-next sample. Then it is stepped: `forward` with one sample, in evaluate mode, which keeps one state and allocates nothing
-that stays. An alarm is a sample that is further off than any in a second of sound hum that the network was not trained on,
-by half.
+The signal is made here: the hum of a machine, sampled 1,000 times a second, that speeds up and slows down, with noise;
+from time to time a tooth is missing and the hum slips by a third of a turn. A GRU learns from a sound machine to
+foretell the next sample. Then it is stepped: `forward` with one sample, in evaluate mode, which keeps one state and
+allocates nothing that stays. An alarm is a sample that is further off than any in a second of sound hum that the
+network was not trained on, by half.
 
-Printed are the alarms, the error beside that of saying that the next sample is as the last one, and how long a step takes;
-and the outputs are those of a `Sequencer` over the whole signal, bit for bit.
+Printed are the alarms, the error beside that of saying that the next sample is as the last one, and how long a step
+takes; and the outputs are those of a `Sequencer` over the whole signal, bit for bit.
 """
 
 import argparse

@@ -4,13 +4,14 @@
     python examples/text_generator.py --way nucleus --amount 0.8   # how to write
     python examples/text_generator.py --text FILE --prompt "It was "
 
-The network is that of `language_model.py`; it reads the modules of the standard library that lie beside `os.py` (4.7 MB;
-the last tenth of them is held out). The measure is bits per character of the held-out tenth. The baseline is what the
-compressors bz2 and xz need for it after the same text.
+The network is that of `language_model.py`; it reads the modules of the standard library that lie beside `os.py` (4.7
+MB; the last tenth of them is held out). The measure is bits per character of the held-out tenth. The baseline is what
+the compressors bz2 and xz need for it after the same text.
 
-Each way turns the log-probabilities of the next character into a choice: `greedy` takes the likeliest, `temperature` draws
-from all, made sharper by an amount below 1, `top` draws from the AMOUNT likeliest, `nucleus` from the likeliest that have a
-probability of AMOUNT together, and `beam` goes on from the AMOUNT best beginnings at once and ends with the best text.
+Each way turns the log-probabilities of the next character into a choice: `greedy` takes the likeliest, `temperature`
+draws from all, made sharper by an amount below 1, `top` draws from the AMOUNT likeliest, `nucleus` from the likeliest
+that have a probability of AMOUNT together, and `beam` goes on from the AMOUNT best beginnings at once and ends with the
+best text.
 """
 
 import argparse

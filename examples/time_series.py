@@ -3,15 +3,15 @@
     python examples/time_series.py                   # 20 seconds; needs: pip install astropy-iers-data
     python examples/time_series.py --days 30
 
-The Earth's axis moves through its crust by some metres, in circles of 365 and 433 days that drift, and the days are longer or
-shorter by a millisecond with the winds, the seasons and the tides. The series are measured since 1962 (IERS, series
-C04): the pole's place x and y in milliseconds of arc, the excess length of the day in milliseconds; here as means of
-five days. They are read as a file from the package `astropy-iers-data` (BSD-3-Clause).
+The Earth's axis moves through its crust by some metres, in circles of 365 and 433 days that drift, and the days are
+longer or shorter by a millisecond with the winds, the seasons and the tides. The series are measured since 1962 (IERS,
+series C04): the pole's place x and y in milliseconds of arc, the excess length of the day in milliseconds; here as
+means of five days. They are read as a file from the package `astropy-iers-data` (BSD-3-Clause).
 
 A GRU reads them once, and forecasts at every step all three for the next 90 days. It is trained on the years before
 2010 and tested on 2016 to 2025. Its inputs are the distances of the newest value from the mean of six years and from
-some earlier values, so that it cannot mistake an old drift for a law. The measure is the mean absolute error, in parts of
-that of the seasonal-naive forecast, which says that everything is as it was a year before.
+some earlier values, so that it cannot mistake an old drift for a law. The measure is the mean absolute error, in parts
+of that of the seasonal-naive forecast, which says that everything is as it was a year before.
 """
 
 import argparse
