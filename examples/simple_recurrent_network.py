@@ -15,21 +15,22 @@ import argparse
 from pathlib import Path
 
 import numpy as np
+from common import PALE, RED, picture
 from tqdm import tqdm
 
 import numrnn as nr
 
 
-def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+def arguments(description: str, name: str, hidden: int = 7) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=description.split("\n")[0])
     parser.add_argument("--n-index", type=int, default=10, help="count to this number")
-    parser.add_argument("--hidden", type=int, default=7, help="number of hidden features")
+    parser.add_argument("--hidden", type=int, default=hidden, help="number of hidden features")
     parser.add_argument("--rho", type=int, default=5, help="steps of a sequence")
     parser.add_argument("--batch-size", type=int, default=8, help="sequences that are read at once")
     parser.add_argument("--learning-rate", type=float, default=0.1)
     parser.add_argument("--iterations", type=int, default=2000)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--out", type=Path, default=Path("runs/simple_recurrent_network"), help="folder of the picture")
+    parser.add_argument("--out", type=Path, default=Path("runs") / name, help="folder of the picture")
     return parser.parse_args()
 
 
@@ -78,7 +79,7 @@ def train(rnn: nr.Recursor, options: argparse.Namespace) -> list[float]:
     return errors
 
 
-def count(rnn: nr.Recursor, first: int, steps: int) -> np.ndarray:
+def count(rnn: nr.Module, first: int, steps: int) -> np.ndarray:
     """Let the network go on from a number by itself; return the probabilities (steps, n_index) it gave on the way."""
     rnn.evaluate()
     rnn.forget()
@@ -91,53 +92,38 @@ def count(rnn: nr.Recursor, first: int, steps: int) -> np.ndarray:
 
 
 def draw(errors: list[float], probabilities: np.ndarray, path: Path) -> None:
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
     n_index = probabilities.shape[1]
-    figure, (left, right) = pyplot.subplots(1, 2, figsize=(10, 4), layout="constrained")
-    left.semilogy(errors, color="#9ab8d8", linewidth=1)
-    left.axhline(np.log(n_index), color="#b3441e", linestyle="--", label=f"guessing: ln({n_index})")
-    left.set(xlabel="iteration", ylabel="error of a step", title="Training")
-    left.grid(alpha=0.3)
-    left.legend()
-    shown = probabilities[:30]
-    image = right.imshow(
-        shown.T,
-        origin="lower",
-        aspect="auto",
-        cmap="Blues",
-        vmin=0,
-        vmax=1,
-        extent=(0.5, len(shown) + 0.5, 0.5, n_index + 0.5),
-    )
-    right.set(xlabel="step, fed with its own predictions", ylabel="number", title="What it expects next")
-    right.set_yticks(range(1, n_index + 1))
-    figure.colorbar(image, label="probability")
-    figure.savefig(path, dpi=120)
-    pyplot.close(figure)
+    with picture(path, 1, 2, figsize=(10, 4)) as (figure, (left, right)):
+        left.semilogy(errors, color=PALE, linewidth=1)
+        left.axhline(np.log(n_index), color=RED, linestyle="--", label=f"guessing: ln({n_index})")
+        left.set(xlabel="iteration", ylabel="error of a step", title="Training")
+        left.grid(alpha=0.3)
+        left.legend()
+        shown = probabilities[:30]
+        corners = (0.5, len(shown) + 0.5, 0.5, n_index + 0.5)
+        image = right.imshow(shown.T, origin="lower", aspect="auto", cmap="Blues", vmin=0, vmax=1, extent=corners)
+        right.set(xlabel="step, fed with its own predictions", ylabel="number", title="What it expects next")
+        right.set_yticks(range(1, n_index + 1))
+        figure.colorbar(image, label="probability")
+
+
+def report(step: nr.Module, errors: list[float], options: argparse.Namespace) -> None:
+    """Let the trained network, a module of one step, count; print and draw how that went."""
+    n_index = options.n_index
+    print(f"error {errors[0]:.6f} at first, error {errors[-1]:.6f} at last; guessing gives {np.log(n_index):.3f}")
+    probabilities = count(step, first=0, steps=100)
+    right = (np.arange(100) + 1) % n_index  # it was given 0, which stands for the number 1
+    score = np.mean(probabilities.argmax(axis=1) == right)
+    print(f"counting on by itself: {score:.0%} of 100 numbers are right; guessing gives {1 / n_index:.0%}")
+    draw(errors, probabilities, options.out / "counting.png")
 
 
 def main() -> None:
-    options = arguments()
+    options = arguments(__doc__, "simple_recurrent_network")
     nr.seed(options.seed)
     rnn = build(options.n_index, options.hidden, options.rho)
     print(rnn)
-    errors = train(rnn, options)
-    print(
-        f"error {errors[0]:.6f} at first, error {errors[-1]:.6f} at last; guessing gives {np.log(options.n_index):.3f}"
-    )
-
-    probabilities = count(rnn, first=0, steps=100)
-    right = (np.arange(100) + 1) % options.n_index  # it was given 0, which stands for the number 1
-    score = np.mean(probabilities.argmax(axis=1) == right)
-    print(f"counting on by itself: {score:.0%} of 100 numbers are right; guessing gives {1 / options.n_index:.0%}")
-
-    options.out.mkdir(parents=True, exist_ok=True)
-    draw(errors, probabilities, options.out / "counting.png")
-    print(f"wrote {options.out / 'counting.png'}")
+    report(rnn, train(rnn, options), options)
 
 
 if __name__ == "__main__":

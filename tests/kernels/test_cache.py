@@ -1,12 +1,18 @@
 """Several processes may compile and load kernels at the same time."""
 
+import importlib
 import os
+import pkgutil
 import subprocess
 import sys
 import time
+from collections import defaultdict
 from pathlib import Path
 
-from numrnn.kernels.cpu import cache
+from numba.core.dispatcher import Dispatcher
+
+from numrnn.kernels import cpu as kernels
+from numrnn.kernels.cpu import apart, cache
 from numrnn.kernels.cpu.cache import LockedCache, njit
 
 FAMILY = """
@@ -73,3 +79,14 @@ def test_a_change_in_another_file_of_the_kernels_is_seen(monkeypatch):
     assert dispatcher._cache._index_key((), codegen) == before
     monkeypatch.setattr(cache, "digest_of_sources", lambda: "another")
     assert dispatcher._cache._index_key((), codegen) != before
+
+
+def test_no_two_kernels_have_the_same_name():
+    """The symbols of machine code are made of these names: code from the cache would be linked to its namesake."""
+    named = defaultdict(set)
+    for info in pkgutil.iter_modules(kernels.__path__):
+        for value in vars(importlib.import_module(f"{kernels.__name__}.{info.name}")).values():
+            if isinstance(value, Dispatcher):
+                named[value.py_func.__module__, value.py_func.__qualname__].add(id(value))
+    assert len(named) > 50
+    assert [name for name, different in named.items() if len(different) > 1] == []

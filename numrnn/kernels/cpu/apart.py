@@ -24,37 +24,35 @@ _functions: dict[str, Any] = {}  # compiled by Numba, by name
 _linked: dict[str, tuple[str, tuple[Any, ...]]] = {}  # by symbol: name and types of the arguments
 
 
-def apart(name: str) -> Callable[[Any], Callable[..., None]]:
-    """Return a decorator for a function without a result, compiled by Numba; kernels find it by this name."""
+def apart(function: Any) -> Callable[..., None]:
+    """Return a function without a result, compiled by Numba, in the form in which kernels call it by its address."""
+    written = getattr(function, "py_func", function)  # with NUMBA_DISABLE_JIT, there is nothing compiled
+    name = f"{written.__module__}.{written.__qualname__}"
+    if name in _functions:
+        raise ValueError(f"apart: got a second {name}; expects a name of its own for each function")
+    _functions[name] = function
 
-    def decorate(function: Any) -> Callable[..., None]:
-        _functions[name] = function
+    def call(*arguments: Any) -> None:
+        function(*arguments)
 
-        def call(*arguments: Any) -> None:
-            function(*arguments)
+    @infer_global(call, typing_key=PREFIX + name)
+    class _Typing(AbstractTemplate):
+        def generic(self, args, kws):
+            kinds = tuple(map(types.unliteral, args))
+            link(name, kinds)
+            return signature(types.void, *kinds)
 
-        key = PREFIX + name
+    @lower_builtin(PREFIX + name, types.VarArg(types.Any))
+    def lower(context, builder, sig, args):
+        convention = context.call_conv
+        kind = convention.get_function_type(sig.return_type, sig.args)
+        callee = cgutils.get_or_insert_function(builder.module, kind, link(name, sig.args))
+        status, _ = convention.call_function(builder, callee, sig.return_type, sig.args, args)
+        with cgutils.if_unlikely(builder, status.is_error):
+            convention.return_status_propagate(builder, status)
+        return context.get_dummy_value()
 
-        @infer_global(call, typing_key=key)
-        class _Typing(AbstractTemplate):
-            def generic(self, args, kws):
-                kinds = tuple(map(types.unliteral, args))
-                link(name, kinds)
-                return signature(types.void, *kinds)
-
-        @lower_builtin(key, types.VarArg(types.Any))
-        def lower(context, builder, sig, args):
-            convention = context.call_conv
-            kind = convention.get_function_type(sig.return_type, sig.args)
-            callee = cgutils.get_or_insert_function(builder.module, kind, link(name, sig.args))
-            status, _ = convention.call_function(builder, callee, sig.return_type, sig.args, args)
-            with cgutils.if_unlikely(builder, status.is_error):
-                convention.return_status_propagate(builder, status)
-            return context.get_dummy_value()
-
-        return call
-
-    return decorate
+    return call
 
 
 def link(name: str, kinds: tuple[Any, ...]) -> str:

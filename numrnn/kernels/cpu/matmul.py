@@ -102,8 +102,6 @@ def _make_product(parts, vectors):
     highest = min(8, (VECTOR_REGISTERS - columns - 1) // columns)  # besides a row of the panel and a spread number
     h0, h1, h2, h3 = highest, min(4, highest), min(2, highest), 1
 
-    @apart(f"product of {parts} parts, {vectors} vectors")
-    @njit(**OPTIONS)
     def product(
         a, a_start, a_row, a_step, rows, panels, low, high, init, init_start, init_row, out, out_start, size, used
     ):
@@ -148,7 +146,10 @@ def _make_product(parts, vectors):
                             i += h3
                         coming += line
 
-    return product
+    # Symbols of machine code are made of this name and of a number that counts anew in each process. With one name for
+    # all of them, code that was compiled in different processes and comes from the cache would be linked to a namesake.
+    product.__qualname__ = f"product_of_{parts}_parts_of_{vectors}"
+    return apart(njit(**OPTIONS)(product))
 
 
 product1, product2, product3, product4, product5, product6, product7, product8 = (
@@ -166,7 +167,6 @@ def _make_packing_product(vectors):
     highest = min(8, (VECTOR_REGISTERS - vectors - 1) // vectors)
     h0, h1, h2, h3 = highest, min(4, highest), min(2, highest), 1
 
-    @njit(**OPTIONS)
     def product(a, start, rows, depth, b, is_transposed, low, high, row, out, out_start, columns):
         """out = row + a @ b for `rows` rows, and the panels from `low` to `high` of b, packed one after the other.
 
@@ -205,7 +205,8 @@ def _make_packing_product(vectors):
                         tile(h3, 1, vectors, left, factor, old, new, 0, used)
                         i += h3
 
-    return product
+    product.__qualname__ = f"packing_product_of_{vectors}"
+    return njit(**OPTIONS)(product)
 
 
 @njit(**OPTIONS)
@@ -241,7 +242,7 @@ BACK_DEPTH = 256
 """Rows and terms of a product of a transposed factor that are packed at once."""
 
 
-@apart("add_products_of_transposed")
+@apart
 @njit(**OPTIONS)
 def add_products_of_transposed(a, a_start, a_step, low, high, depth, bs, starts, rows, columns, scale, outs, sums):
     """out[i, :] += the sum over k of a[a_start + k * a_step + i] * scale * b[start - k * row :], low <= i < high.
