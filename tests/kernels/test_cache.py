@@ -12,7 +12,7 @@ from pathlib import Path
 from numba.core.dispatcher import Dispatcher
 
 from numrnn.kernels import cpu as kernels
-from numrnn.kernels.cpu import apart, cache
+from numrnn.kernels.cpu import cache
 from numrnn.kernels.cpu.cache import LockedCache, njit
 
 FAMILY = """
