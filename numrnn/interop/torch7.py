@@ -469,7 +469,7 @@ def _sqrt(own: _Own) -> Any:
 
 def _nce_module(own: _Own) -> Any:
     weight, unigrams = own.array("weight", 2), own.array("unigrams", 1)
-    z = own.array("Z", 1)[0] if own.has_array("Z") else own.number("Z", -1)
+    z = own.array("Z", 1)[0] if own.has_array("Z") else 1  # old files have none, and were not normalised
     flags = {"batch_noise": own.flag("batchnoise"), "normalized": own.flag("normalized")}
     options = {"Z": float(z), "log_softmax": own.flag("logsoftmax"), **flags}
     sizes = weight.shape[1], weight.shape[0], own.whole("k", 0)
@@ -481,6 +481,13 @@ def _reinforce(own: _Own) -> Any:
     name = {"ReinforceNormal": "stdev", "ReinforceGamma": "scale"}[own.name]
     value = np.array(own.array(name, 1, 2, 3)) if own.has_array(name) else own.number(name)
     return own.make(own.name, value, own.flag("stochastic"))
+
+
+def _spatial_glimpse(own: _Own) -> Any:
+    depth = own.whole("depth", 3)
+    if depth > 64:
+        raise own.refuse(f"depth = {depth}", "at most 64 patches")
+    return own.make("SpatialGlimpse", own.whole("size"), depth, own.number("scale", 2))
 
 
 # ---- axes and shapes -----------------------------------------------------------------------------------------------
@@ -1014,7 +1021,6 @@ def _nce_criterion(own: _Own) -> Any:
 
 
 _AVERAGING = _with(size_average=("sizeAverage", True))
-_RANGE = {"min_value": "min_val", "max_value": "max_val"}
 
 # fmt: off
 _PLAIN = (
@@ -1041,7 +1047,7 @@ _MAKERS: dict[str, _Maker] = {
     "BinaryLogisticRegression": _AVERAGING,
     "Bottle": _bottle,
     "CMul": _c_mul,
-    "Clamp": _with(**_RANGE),
+    "Clamp": _with(min_value="min_val", max_value="max_val"),
     "ClassNLLCriterion": _weighted,
     "Clip": _with(min_value="minval", max_value="maxval"),
     "Collapse": lambda own: own.make("View", -1, n_input_dims=own.whole("nInputDim")),
@@ -1059,7 +1065,7 @@ _MAKERS: dict[str, _Maker] = {
     "GPU": _module_inside,
     "GRU": _cell,
     "HardShrink": _with(size=("lambda", 0.5)),
-    "HardTanh": _with(**_RANGE),
+    "HardTanh": _with(min_value=("min_val", -1), max_value=("max_val", 1)),
     "JoinTable": lambda own: own.make(own.name, own.axis()),
     "LSTM": _cell,
     "LayerNormalization": _layer_normalization,
@@ -1131,9 +1137,7 @@ _MAKERS: dict[str, _Maker] = {
     "SoftMarginCriterion": _AVERAGING,
     "SoftPlus": _soft_plus,
     "SoftShrink": _with(size=("lambda", 0.5)),
-    "SpatialGlimpse": lambda own: own.make(
-        "SpatialGlimpse", own.whole("size"), own.whole("depth", 3), own.number("scale", 2)
-    ),
+    "SpatialGlimpse": _spatial_glimpse,
     "SplitTable": lambda own: own.make(own.name, own.axis()),
     "Sqrt": _sqrt,
     "Squeeze": lambda own: own.make("Squeeze", own.axis("dim", "numInputDims")),

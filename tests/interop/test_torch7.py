@@ -909,6 +909,7 @@ REFUSED = [
     ("one bias for all", Object("nn.Add", {"bias": one, "scalar": True}), "scalar = True"),
     ("another reward", Object("nn.VRClassReward", {"sizeAverage": False}), "sizeAverage = False"),
     ("actions that are given out", Object("nn.RecurrentAttention", {"forwardActions": True}), "forwardActions = True"),
+    ("endless patches", Object("nn.SpatialGlimpse", {"size": 4, "depth": 2**40}), "depth = 1099511627776"),
     ("slopes of another size", Object("nn.PReLU", {"weight": one, "nOutputPlane": 3}), "nOutputPlane = 3"),
     ("a bottle of a reduction", container("Bottle", Object("nn.Max", {"dimension": 1})), "a Max inside"),
     ("a cell without parameters", Object("nn.LSTM", {"recurrentModule": Object("nn.Tanh")}), "shapes none"),
