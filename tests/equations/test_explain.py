@@ -11,6 +11,7 @@ from matplotlib.mathtext import MathTextParser
 import numrnn as nr
 from numrnn.equations import explain
 from numrnn.equations.notation import Expression, Formula, Latex, Symbol, Text
+from numrnn.recurrent.cell import Antisymmetric
 from tests import naive
 from tests.equations.random_cells import recipes
 from tests.equations.test_random_cells import BATCH, TIME, checks, drawn_from
@@ -211,7 +212,7 @@ class Computed:
         """Return arrays by the symbols that the explanation gives them."""
         self.symbols, self.shapes = {}, {}
         for _, content in self.parts.rows:
-            pattern = r"(\S+): (\w+)(?: in \w+)?, ([\d ×]+)(?:, block-diagonal)?"
+            pattern = r"(\S+): (\w+)(?: in \w+| = [^,]+)?, ([\d ×]+)(?:, block-diagonal)?"
             symbol, name, shape = re.fullmatch(pattern, words(content)).groups()
             self.symbols[symbol] = name
             if not name.startswith("start_"):
@@ -282,9 +283,14 @@ def test_what_an_explanation_says_is_what_the_cell_does(name):
         np.testing.assert_allclose(state, expected, **close)
     for expected, gradient in zip([grad_start] if is_one else grad_start, found.grad_start, strict=True):
         np.testing.assert_allclose(gradient, expected, **close)
-    gradients = cell._parts(dict(zip(dict(cell.named_parameters()), cell.parameters()[1], strict=True)))
+    own = dict(zip(dict(cell.named_parameters()), cell.parameters()[1], strict=True))
+    gradients = cell._parts(own)
+    antisymmetric = {j.part: (j, name) for name, j in cell.joint.items() if isinstance(j, Antisymmetric)}
     for part in found.symbols.values():
-        if not part.startswith("start_"):
+        if part in antisymmetric:
+            joint, name = antisymmetric[part]
+            np.testing.assert_allclose(joint.gradient(found.gradient_of(part)), own[name], err_msg=name, **close)
+        elif not part.startswith("start_"):
             np.testing.assert_allclose(found.gradient_of(part), gradients[part], err_msg=part, **close)
     assert set(found.symbols.values()) == set(gradients)
 
