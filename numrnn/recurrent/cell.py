@@ -481,6 +481,8 @@ class Cell(AbstractRecurrent):
         """Return the noise of some steps, `(time, batch, channels)` each; what it is on average in evaluate mode."""
         sources, sizes = self.program().trace.noise.values(), self.sizes()
         widths = [sizes[value.size] for value in sources]
+        if not widths:
+            return ()
         if not self.is_training:
             means = zip(sources, widths, strict=True)
             return tuple(np.full((steps, batch, width), value.number, self.dtype) for value, width in means)
@@ -518,7 +520,7 @@ class Cell(AbstractRecurrent):
                 state = self._state
             steps = part.stop - part.start
             own = {} if flags is None else {"flags": flags[part]}
-            noise = self._drawn(steps, x.shape[1]) if self.program().trace.noise else ()
+            noise = self._drawn(steps, x.shape[1])
             tape = self._loop().forward(weights, x[part], state, output[part], masks, noise=noise, **own)
             records = [(tape, t) for t in range(steps)] if self.is_training else [None] * steps
             self._advance(records, [array[-1] for array in tape.states])
