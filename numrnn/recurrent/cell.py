@@ -127,7 +127,7 @@ class Cell(AbstractRecurrent):
     rho : int
         How many steps, besides the newest, are remembered for `backward`.
     rng : numpy.random.Generator or int, optional
-        Where the initial weights, and what is dropped, come from; by default the library's seed.
+        Where the initial weights, what is dropped, and other noise come from; by default the library's seed.
     p : float
         Probability with which `dropout` in the equations drops a channel.
     mono : bool
