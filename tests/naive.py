@@ -104,7 +104,7 @@ def layer_norm_gru(p: Arrays, x: np.ndarray, h: np.ndarray) -> tuple[np.ndarray,
     return ((1 - z) * h + z * np.tanh(mapped + r * fed),)
 
 
-def lru(p: Arrays, x: np.ndarray, y: np.ndarray, re: np.ndarray, im: np.ndarray) -> tuple[np.ndarray, ...]:
+def lru(p: Arrays, x: np.ndarray, h: np.ndarray, re: np.ndarray, im: np.ndarray) -> tuple[np.ndarray, ...]:
     size, angle = np.exp(-np.exp(p["nu"])), np.exp(p["theta"])
     u, v = np.split(x @ p["input_weight_x"].T, 2, axis=-1)
     # real and imaginary parts stay apart: here an imaginary part is a derivative

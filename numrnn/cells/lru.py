@@ -19,7 +19,7 @@ class LRU(Cell):
     .. math::
         \lambda &= \exp(-e^{\nu} + \mathrm{i} e^{\theta}) \\
         s_t &= \lambda s_{t-1} + e^{\gamma} (B x_t) \\
-        y_t &= \operatorname{Re}(C s_t) + d \, x_t
+        h_t &= \operatorname{Re}(C s_t) + d \, x_t
 
     The products with λ, :math:`e^{\gamma}` and d are channel by channel. A complex state is a pair of real ones, re and
     im; its modulus never grows, since :math:`|\lambda| < 1`. If input and output differ in size, the last term is a
@@ -74,8 +74,8 @@ class LRU(Cell):
     [(2, 3), (2, 6), (2, 6)]
     """
 
-    states = ("y", "re", "im")
-    state_sizes: ClassVar[dict[str, str]] = {"y": "output"}
+    states = ("h", "re", "im")
+    state_sizes: ClassVar[dict[str, str]] = {"h": "output"}
     joint: ClassVar[dict[str, Joint]] = {
         "output_weight_re": Joint((("output_weight_0",),)),
         "output_weight_im": Joint((("output_weight_1",),)),
@@ -105,7 +105,7 @@ class LRU(Cell):
         """Return the numbers of channels by name."""
         return super().sizes() | {"output": self._checked_size("output_size", self.output_size)}
 
-    def equations(self, x, y, re, im):
+    def equations(self, x, h, re, im):
         """Return the new output, and the real and imaginary parts of the new state."""
         modulus, angle = exp(-exp(parameter("nu"))), exp(parameter("theta"))
         a, b = modulus * cos(angle), modulus * sin(angle)

@@ -123,7 +123,7 @@ class Cell(AbstractRecurrent):
     rho : int
         How many steps, besides the newest, are remembered for `backward`.
     rng : numpy.random.Generator or int, optional
-        Where the initial weights, and what is dropped, come from; by default the library's seed.
+        Where the initial weights, what is dropped, and other noise come from; by default the library's seed.
     p : float
         Probability with which `dropout` in the equations drops a channel.
     mono : bool
@@ -461,6 +461,8 @@ class Cell(AbstractRecurrent):
         """Return the noise of some steps, `(time, batch, channels)` each; what it is on average in evaluate mode."""
         sources, sizes = self.program().trace.noise.values(), self.sizes()
         widths = [sizes[value.size] for value in sources]
+        if not widths:
+            return ()
         if not self.is_training:
             means = zip(sources, widths, strict=True)
             return tuple(np.full((steps, batch, width), value.number, self.dtype) for value, width in means)
@@ -536,7 +538,7 @@ class Cell(AbstractRecurrent):
                 state = self._state
             steps = part.stop - part.start
             own = {} if flags is None else {"flags": flags[part]}
-            noise = self._drawn(steps, x.shape[1]) if self.program().trace.noise else ()
+            noise = self._drawn(steps, x.shape[1])
             tape = self._loop().forward(weights, x[part], state, output[part], masks, noise=noise, **own)
             records = [(tape, t) for t in range(steps)] if self.is_training else [None] * steps
             self._advance(records, [array[-1] for array in tape.states])

@@ -75,7 +75,8 @@ class StepModule(Module):
         output = empty((1, len(x), states[0].shape[1]), self.dtype)
         cell.is_training, cell.noise = self.is_training, None
         masks = cell._masks(len(x)) if cell.program().trace.masks else ()
-        self._tape = cell._loop().forward(weights, x[np.newaxis], states, output, masks)
+        noise = cell._drawn(1, len(x))
+        self._tape = cell._loop().forward(weights, x[np.newaxis], states, output, masks, noise=noise)
         after = [np.array(array[-1]) for array in self._tape.states]
         return after if len(after) > 1 else after[0]
 

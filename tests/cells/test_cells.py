@@ -57,8 +57,7 @@ CELLS = {
         (*_three("forget"), *_three("input"), *_three("candidate"), *_three("output")),
     ),
     "FastLSTM": Row(nr.FastLSTM, naive.fast_lstm, _blocks("gates", 4)),
-    "SLSTM": Row(nr.SLSTM, naive.slstm, _blocks("gates", 4), start=lambda s: _in_scale(*s)),
-    "SLSTM-heads": Row(
+    "SLSTM": Row(
         lambda d, h=None: nr.SLSTM(d, h, heads=math.gcd(h or d, 4)),
         naive.slstm,
         ("gates_weight_x 4HxD", "gates_bias 4H", "gates_weight_h 2x2HxP"),

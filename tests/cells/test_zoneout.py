@@ -66,6 +66,15 @@ def test_noise_follows_the_rng_whether_stepped_or_not(name):
     assert (cell.forward_sequence(x) != again).any()
 
 
+@each_cell
+def test_one_step_as_a_module_is_a_step_of_the_cell(name):
+    cell, x = CELLS[name][0](0), drawn()[0]
+    step = nr.StepModule(cell.clone())
+    zeros = [np.zeros((BATCH, HIDDEN), "float32") for _ in cell.states]
+    found = step([x, *zeros])
+    np.testing.assert_array_equal(cell(x), found[0] if len(zeros) > 1 else found)
+
+
 def test_rates_of_zero_draw_nothing():
     assert not nr.ZoneoutLSTM(3, 4, 0, 0).program().trace.noise
 

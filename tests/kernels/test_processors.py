@@ -22,32 +22,33 @@ binding.get_host_cpu_features = lambda: offered
 
 import numpy as np
 import numrnn as nr
-from numrnn.equations import cos, exp, linear, mean, parameter, sqrt, tanh
+from numrnn.equations import cos, exp, linear, mean, parameter, peephole, sigmoid, sqrt, tanh
 from numrnn.kernels.cpu.machine import VECTOR_BITS
 
 
-# sums over features, heads, and functions of parameters alone
-class Sums(nr.Cell):
-    def equations(self, x, h):
-        a = linear("a", x, h, parts=2, heads=(1, 3))
-        a = a[0] - mean(a[1])
-        return tanh(a / sqrt(mean(a * a) + 0.1)) * cos(exp(parameter("angle")))
+# an LSTM with block-diagonal weights, sums over features, and a function of a parameter alone
+class Unit(nr.Cell):
+    states = ("h", "c")
+
+    def equations(self, x, h, c):
+        i, z, f, o = linear("gates", x, h, parts=4, heads=(1, 3))
+        c = sigmoid(f + peephole("forget", c)) * c + sigmoid(i) * tanh(z)
+        a = c - mean(c)
+        return sigmoid(o) * tanh(a / sqrt(mean(a * a) + 0.1)) * cos(exp(parameter("angle"))), c
 
 
 digest = hashlib.sha256()
 rng = np.random.default_rng(0)
 nr.seed(0)
 for dtype in ("float32", "float64"):
-    cell = nr.Sequential(nr.LSTM(9, 21), Sums(21)).astype(dtype)
-    layer = nr.Linear(21, 13).astype(dtype)
-    sequencer = nr.Sequencer(cell)
+    cell, layer = Unit(9, 21).astype(dtype), nr.Linear(21, 13).astype(dtype)
     for steps, batch in ((3, 7), (2, 1)):
         x = rng.normal(size=(steps, batch, 9)).astype(dtype)
-        sequencer.forget()
-        output = sequencer.forward(x)
+        cell.forget()
+        output = cell.forward_sequence(x)
         scores = layer.forward(output)
         log_probabilities = nr.LogSoftMax().forward(scores)
-        grad_x = sequencer.backward(x, layer.backward(output, scores))
+        grad_x = cell.backward_sequence(x, layer.backward(output, scores))
         for array in (output, scores, log_probabilities, grad_x, *cell.parameters()[1], *layer.parameters()[1]):
             digest.update(np.ascontiguousarray(array).tobytes())
 print(VECTOR_BITS, digest.hexdigest())
