@@ -1,7 +1,7 @@
 """Recurrent visual attention: a network that looks at a digit through a keyhole, and learns where to look.
 
     python examples/recurrent_visual_attention.py                       # a minute; needs: pip install scikit-learn
-    python examples/recurrent_visual_attention.py --size 3 --depth 2    # smaller looks, blurred around them
+    python examples/recurrent_visual_attention.py --size 3 --depth 2    # smaller looks, and what is around, blurred
 
 Each of six looks shows 4 x 4 pixels of the 8 x 8. A GRU gathers what was seen, and from its state the next place is
 chosen; after the last look the digit is named. The digit is learned by the gradient; the places, which have none, by

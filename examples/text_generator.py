@@ -160,9 +160,9 @@ def main() -> None:
     model = build({"alphabet": alphabet, **sizes})
     print(f"{len(text):,} characters, {len(alphabet)} different; {model.get_parameters()[0].size:,} parameters")
     model.clone().forward(streams(codes, options.batch_size)[: options.steps])  # compiles
-    train(model, codes[:last], codes[last : last + 20000], options)
+    train(model, codes[:last], codes[last : last + 8000], options)
 
-    held_out = codes[last : last + 100000]
+    held_out = codes[last : last + 50000]
     tools = compressed(text[:last], text[last : last + len(held_out)])
     print(
         f"held out, bits per character: {bits_per_character(model, held_out):.2f}; "
