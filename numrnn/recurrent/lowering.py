@@ -220,6 +220,9 @@ class Recorder:
         values = symbol.values
         if len(set(values)) < len(values) or any(value.size is None for value in values):
             raise NoEquations("a constant, or the same features twice, as the argument of a linear map")
+        uses = [part for part in self.parts.values() if part.owner is owner]
+        if uses and (len(values) > 1 or any(part.columns is not None for part in uses)):
+            raise NoEquations(f"{owner!r} in two places, on parts of its input")  # whose gradients are copies
         unit = next((size for size in self.state_widths if height > size and height % size == 0), height)
         results = []
         for first in range(0, height, unit):

@@ -193,6 +193,14 @@ def gru(inputs=D, hidden=H):
     return nr.Recurrence(nr.Graph([x, h], new), hidden, 1)
 
 
+def shared():
+    """Return a recurrence in which a module is in two places."""
+    x, h = nr.Input("x"), nr.Input("h")
+    linear, again = nr.Linear(H, H), nr.Linear(D, H)(x)
+    new = nr.CAddTable()([linear(h), linear(nr.Tanh()(again)), nr.CMulTable()([again, h])])
+    return nr.Recurrence(nr.Graph([x, h], nr.Tanh()(new)), H, 1)
+
+
 def of_words(table=nr.LookupTable):
     both = nr.ParallelTable(table(WORDS, H), nr.Linear(H, H))
     return nr.Recurrence(nr.Sequential(both, nr.CAddTable(), nr.Tanh()), H, 0)
@@ -201,6 +209,7 @@ def of_words(table=nr.LookupTable):
 CASES = {
     "LSTM": (lstm, lambda rng: rng.normal(size=(5, 2, D))),
     "GRU": (gru, lambda rng: rng.normal(size=(5, 2, D))),
+    "a shared module": (shared, lambda rng: rng.normal(size=(5, 2, D))),
     "words": (of_words, lambda rng: rng.integers(0, WORDS, (5, 2))),
     "words, one row": (of_words, lambda rng: rng.integers(0, WORDS, 5)),
     "words with padding": (lambda: of_words(nr.LookupTableMaskZero), lambda rng: rng.integers(0, WORDS, (5, 2))),
@@ -323,6 +332,15 @@ def test_what_has_no_equations_is_stepped(part):
         assert "step by step" in nr.Sequencer(module.clone()).plan()
         assert_alike(run(module.clone(), x, is_stepped=False), run(module, x, is_stepped=True))
         assert not programs_of(module)
+
+
+def test_a_module_in_two_places_on_parts_of_its_input_is_stepped():
+    x, h, linear = nr.Input("x"), nr.Input("h"), nr.Linear(D + H, H)
+    first = nr.Tanh()(linear(nr.JoinTable()([x, h])))
+    module = nr.Recurrence(nr.Graph([x, h], nr.Tanh()(linear(nr.JoinTable()([x, first])))), H, 1).astype("float64")
+    x = np.random.default_rng(0).normal(size=(4, 2, D))
+    assert_alike(run(module.clone(), x, is_stepped=False), run(module, x, is_stepped=True))
+    assert not programs_of(module)
 
 
 def test_two_readers_of_an_input_of_words_are_stepped():
