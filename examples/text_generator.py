@@ -134,7 +134,7 @@ def draw(texts: dict[str, tuple[str, list[float]]], prompt: str, path: Path, wid
             ax.set(xlim=(0, width), ylim=(height - 0.5, -0.5))
             ax.axis("off")
             for row, column, letter, surprise in letters:
-                color = colormaps["Reds"](min(surprise / 8, 0.8))
+                color = colormaps["Reds"](min(surprise / 14, 0.6))
                 ax.text(
                     column,
                     row,
@@ -142,7 +142,7 @@ def draw(texts: dict[str, tuple[str, list[float]]], prompt: str, path: Path, wid
                     family="monospace",
                     fontsize=8,
                     va="center",
-                    bbox={"facecolor": color, "edgecolor": "none", "pad": 0.6} if surprise > 0.5 else None,
+                    bbox={"facecolor": color, "edgecolor": "none", "pad": 0.6} if surprise > 1 else None,
                 )
 
 
