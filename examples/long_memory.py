@@ -30,10 +30,10 @@ def arguments() -> argparse.Namespace:
     cells = ["RNN", "LSTM", "GRU", "MGU", "IndRNN", "MinGRU"]
     parser.add_argument("--cells", nargs="+", default=cells, help="names of cells of numrnn")
     parser.add_argument("--steps", type=int, default=60, help="numbers in the adding problem")
-    parser.add_argument("--pause", type=int, default=20, help="steps to remember the letters for")
+    parser.add_argument("--pause", type=int, default=10, help="steps to remember the letters for")
     parser.add_argument("--hidden", type=int, default=48, help="number of hidden features")
     parser.add_argument("--batch-size", type=int, default=32)
-    parser.add_argument("--iterations", type=int, default=1000)
+    parser.add_argument("--iterations", type=int, default=1500)
     parser.add_argument("--learning-rate", type=float, default=1e-2, help="at the start; it falls along a cosine")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=Path("runs/long_memory"), help="folder of the picture")
@@ -70,6 +70,8 @@ def train(name: str, task: str, options: argparse.Namespace) -> np.ndarray:
     nr.seed(options.seed)
     random = np.random.default_rng(options.seed)
     cell = getattr(nr, name)(inputs_size, options.hidden)
+    if name == "LSTM":
+        cell.forget_bias[:] = 1  # remember at first, and learn what to forget
     model = nr.Sequencer(nr.Sequential(cell, nr.Linear(options.hidden, outputs_size)))
     optimizer = nr.optim.Adam(model, options.learning_rate)
     errors = []
@@ -117,7 +119,9 @@ def main() -> None:
     print(f"{'error at last, guessing = 1':28}" + "".join(f"{task:>10}" for task in TASKS))
     for name in options.cells:
         last = [curves[task][name][-100:].mean() for task in TASKS]
-        print(f"{name:28}" + "".join(f"{error:10.4f}" for error in last) + "   solved" * (max(last) < 0.1))
+        print(
+            f"{name:28}" + "".join(f"{error:10.4f}" for error in last) + ("   both solved" if max(last) < 0.1 else "")
+        )
     draw(curves, options)
 
 
