@@ -294,7 +294,7 @@ def _pass_on(value: Value, gradients: dict[Value, Value]) -> None:
     partials = OPERATIONS[value.name].derivative(value, *value.arguments)
     for argument, partial in zip(value.arguments, partials, strict=True):
         contribution = gradients[value] * partial
-        if argument.kind not in ("constant", "mask", "noise") and not contribution.is_number(0.0):
+        if argument.kind not in ("constant", "share", "mask", "noise") and not contribution.is_number(0.0):
             known = gradients.get(argument)
             gradients[argument] = contribution if known is None else known + contribution
 

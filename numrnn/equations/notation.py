@@ -87,7 +87,7 @@ def _signed(value: Value, names: dict[Value, Symbol], is_root: bool = False) -> 
     """Return a sign and an expression without one in front."""
     if value in names and not is_root:
         return 1, names[value]
-    if value.kind == "constant":
+    if value.kind in ("constant", "share"):
         return (-1 if value.number < 0 else 1), abs(value.number)
     if value.kind != "operation":
         raise KeyError(value)

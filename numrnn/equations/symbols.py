@@ -29,9 +29,10 @@ class Value:
     `kind` is "operation" (element-wise, on `arguments`), or what the quantity is otherwise: "input", "state",
     "linear" (a part of a linear map's result), "total" (the sum of the channels of its argument), "vector" (a parameter
     with one number a channel), "mask" (what is dropped, the same at all steps of a sequence), "noise" (0 or 1, drawn
-    anew at every step), "constant", "seed" (an incoming gradient).
+    anew at every step), "constant", "share" (one divided by a number of channels, which kernels get to know when they are
+    called), "seed" (an incoming gradient).
 
-    `size` names the number of channels: one of the cell's sizes, `ROW`, or None of a constant.
+    `size` names the number of channels: one of the cell's sizes, `ROW`, or None of a constant or share.
     """
 
     trace: Trace
@@ -511,7 +512,8 @@ def mean(value: Value) -> Value:
     >>> nr.testing.check_gradients(Normalized(4, 6))
     """
     _check_channels(_check(value, "mean"), "mean")
-    return total(value) * (1.0 / value.trace.width(value.size))
+    share = value.trace.value("share", f"share_{value.size}", number=1.0 / value.trace.width(value.size))
+    return total(value) * share
 
 
 def _check_channels(value: Value, function: str) -> None:

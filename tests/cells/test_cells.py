@@ -392,3 +392,8 @@ def test_a_gru_with_dropout_takes_over_the_parameters_of_one_without():
         plain.migrate(plain.parameters()[0])
     with pytest.raises(ValueError, match="parameters of shapes"):
         other.migrate(plain.parameters()[0][:5])
+
+
+@each_cell
+def test_kernels_are_the_same_for_all_sizes(row):
+    assert row.make(4, 6).source() == row.make(8, 12).source()

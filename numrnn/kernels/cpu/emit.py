@@ -121,6 +121,8 @@ class _Text:
 
     def load(self, value: Value, block: Block) -> str:
         """Return what reads a value for a block: what has one number a row is the same in all channels."""
+        if value.kind == "share":
+            return f"x.dtype.type(1 / size_{value.name.removeprefix('share_')})"
         return self.load_from(self.place(value, self._j(value, block)), value, block)
 
     def load_gradient(self, value: Value, block: Block) -> str:
