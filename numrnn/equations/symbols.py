@@ -29,7 +29,7 @@ class Value:
     `kind` is "operation" (element-wise, on `arguments`), or what the quantity is otherwise: "input", "state",
     "linear" (a part of a linear map's result), "total" (the sum of the channels of its argument), "vector" (a parameter
     with one number a channel), "mask" (what is dropped, the same at all steps of a sequence), "noise" (0 or 1, drawn
-    anew at every step), "constant", "share" (one divided by a number of channels, which kernels get to know when they are
+    anew at every step), "constant", "share" (one divided by a number of channels, which kernels learn when they are
     called), "seed" (an incoming gradient).
 
     `size` names the number of channels: one of the cell's sizes, `ROW`, or None of a constant or share.
