@@ -272,7 +272,8 @@ class Latex(Text):
     def symbol(self, symbol: Symbol) -> str:
         """Return a symbol."""
         base = symbol.base
-        base = f"\\{base}" if base in GREEK else base if len(base) == 1 else rf"\mathit{{{base}}}"
+        escaped = base.replace("_", r"\_")
+        base = f"\\{base}" if base in GREEK else base if len(base) == 1 else rf"\mathit{{{escaped}}}"
         if symbol.is_gradient:
             base = (r"\bar{" if len(symbol.base) == 1 or symbol.base in GREEK else r"\overline{") + base + "}"
         below = ",".join(map(self._below, symbol.below))

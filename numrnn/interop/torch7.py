@@ -1145,6 +1145,7 @@ _MAKERS: dict[str, _Maker] = {
     "StepLSTM": _step_module,
     "Sum": _reduction,
     "Threshold": _with(threshold="threshold", value="val"),
+    "TotalDropout": _with(p=("p", 0.5)),
     "Transpose": _transpose,
     "TrimZero": _masked,
     "Unsqueeze": lambda own: own.make("Unsqueeze", own.axis("pos", "numInputDims", more=1)),

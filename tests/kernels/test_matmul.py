@@ -139,7 +139,8 @@ def test_parts_and_ranges_of_panels_change_no_bit(dtype, rows, depth, size, data
     for low, high in ((0, cut), (cut, len(panels))):
         for top, bottom in ((0, middle), (middle, rows)):
             start = top * parts * size
-            kernel(a.reshape(-1), top * depth, depth, 1, bottom - top, panels, low, high, bias, 0, 0, out, start, size)
+            left, ends = (a.reshape(-1), top * depth, depth, 1, bottom - top), (low, high)
+            kernel(*left, panels, *ends, bias, 0, 0, out, start, size, size)
     np.testing.assert_array_equal(out.reshape(expected.shape), expected)
 
 

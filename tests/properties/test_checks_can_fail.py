@@ -1,5 +1,7 @@
 """`check_module` sees what is wrong: each of these modules breaks one promise."""
 
+import copy
+
 import numpy as np
 import pytest
 
@@ -99,7 +101,8 @@ class GoesBackForever(nr.Recursor):
 class SharesParameters(nr.Linear):
     def __deepcopy__(self, memo):
         other = type(self)(4, 2)
-        other.__dict__ |= self.__dict__ | {name: dict(self.__dict__[name]) for name in ("_parameters", "_gradients")}
+        shared = {name: copy.copy(self.__dict__[name]) for name in ("_parameters", "_gradients")}
+        other.__dict__ |= self.__dict__ | shared
         return other
 
 
