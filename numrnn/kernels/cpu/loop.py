@@ -36,7 +36,7 @@ STEP_BYTES = 1 << 18
 """Weights times rows, in a step, that are worth a meeting of threads."""
 
 
-LARGE_STEP_BYTES = 6 << 20
+LARGE_STEP_BYTES = 32 << 20
 """Weights of a single step, that take longer to read than it takes to get other threads to work."""
 
 EVALUATE_NUMBERS, EVALUATE_STEPS = 1 << 18, 64

@@ -20,8 +20,8 @@ from numba import config
 
 from numrnn.errors import complaint
 
-PART_WORK = 1 << 24
-"""Operations of arithmetic that are worth a thread: it takes some ten microseconds to get one to work."""
+PART_WORK = 1 << 26
+"""Operations of arithmetic that are worth a thread, half a millisecond: it takes a tenth of one to get it to work."""
 
 _busy = threading.Lock()
 _workers: list[_Worker] = []
