@@ -83,3 +83,11 @@ def test_rates_of_zero_draw_nothing():
 def test_rates_are_probabilities(rate):
     with pytest.raises(ValueError, match=r"ZoneoutGRU: got zoneout_h = .*; expects a probability, 0 <= rate < 1"):
         nr.ZoneoutGRU(3, 4, rate)
+
+
+@pytest.mark.parametrize("kind", [nr.ZoneoutLSTM, nr.ZoneoutGRU])
+def test_a_sequencer_draws_the_noise_of_the_steps(kind):
+    whole, stepped = (kind(3, 4, rng=5) for _ in range(2))
+    x = np.random.default_rng(0).normal(size=(6, 2, 3)).astype("float32")
+    found = nr.Sequencer(whole).forward(x)
+    np.testing.assert_array_equal(found, np.stack([stepped.forward(step) for step in x]))
