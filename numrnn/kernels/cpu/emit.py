@@ -491,7 +491,7 @@ def _step(program: Program) -> list[str]:
         return f"({''.join(f'{name}, ' for name in arrays if name.startswith(start) and name.endswith(end))})"
 
     return [
-        *(f"state{k}[0] = old{k}" for k in range(len(program.states))),
+        *(f"copy_row(old{k}.ravel(), 0, state{k}.ravel(), 0, 0, old{k}.size)" for k in range(len(program.states))),
         "batch = len(x)",
         "forward(",
         "    x.reshape((1, batch, x.shape[1])), output.reshape((1, batch, output.shape[1])),",

@@ -25,10 +25,10 @@ def _can_cache() -> bool:
     return True
 
 
-OPTIONS = {"nogil": True, "error_model": "numpy", "cache": _can_cache()}
+OPTIONS = {"nogil": True, "error_model": "numpy", "no_cfunc_wrapper": True, "cache": _can_cache()}
 """njit options of every kernel. No fastmath: each operation is rounded as written, so that a result does not depend on
 whether a loop was vectorised. The NumPy error model leaves out the checks for division by zero that stop the
-vectoriser."""
+vectoriser. Nobody calls a kernel from C, and the way in would take time to compile."""
 
 UNCACHED_OPTIONS = {**OPTIONS, "cache": False}
 """The same for a kernel whose source is not in a file."""

@@ -17,6 +17,7 @@ from numrnn.equations.symbols import MOST_PARTS
 from numrnn.kernels.cpu.apart import apart
 from numrnn.kernels.cpu.cache import njit
 from numrnn.kernels.cpu.machine import OPTIONS, VECTOR_BITS, VECTOR_REGISTERS
+from numrnn.kernels.cpu.masking import copy_row
 from numrnn.kernels.cpu.memory import LINE, aligned
 from numrnn.kernels.cpu.tile import tile
 from numrnn.kernels.cpu.vector import lanes_in, load, store, transpose, transpose_part
@@ -413,4 +414,4 @@ def add_rows(a, start, step, low, high, rows, scale, out):
 def repeat(row, out, start, count):
     """Write `row` `count` times, beginning at `start` of the flat array `out`."""
     for k in range(count):
-        out[start + k * row.size : start + (k + 1) * row.size] = row
+        copy_row(row, 0, out, start + k * row.size, 0, row.size)
