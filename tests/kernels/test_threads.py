@@ -15,6 +15,8 @@ from hypothesis import strategies as st
 import numrnn as nr
 from numrnn.equations import linear, mean, sqrt, tanh
 from numrnn.kernels.cpu import loop, threads
+from numrnn.kernels.cpu.kernel import kernel
+from numrnn.kernels.cpu.machine import UNCACHED_OPTIONS
 
 
 @pytest.fixture(autouse=True)
@@ -193,27 +195,55 @@ def test_a_number_that_is_none_is_refused(number):
     assert nr.get_num_threads() == 2
 
 
-def test_an_error_in_a_thread_reaches_the_caller_and_the_threads_go_on():
-    def kernel(part, parts, barrier):
-        done.append(part)
-        if part == 1:
-            raise KeyError("here")
+@kernel(**UNCACHED_OPTIONS)
+def _note(parts_done, part, parts, barrier):
+    parts_done[part] += 1
 
-    done: list[int] = []
-    with pytest.raises(KeyError, match="here"):
-        threads.run(kernel, (), 3)
-    assert sorted(done) == [0, 1, 2]
-    done.clear()
-    threads.run(lambda part, parts, barrier: done.append(part), (), 3)
-    assert sorted(done) == [0, 1, 2]
+
+def parts_of(count, *arguments):
+    """Run a kernel, and return how often each part was done."""
+    done = np.zeros(count, np.int64)
+    threads.run(_note, (done, *arguments), count)
+    return done.tolist()
+
+
+def test_every_part_is_done_once_by_threads_that_sleep_or_wait(monkeypatch):
+    parts_of(1)  # the first call is not shared out
+    for looks in (0, threads.LOOKS):
+        monkeypatch.setattr(threads, "LOOKS", looks)
+        for count in (3, 2, 5, 1, 4):
+            for _ in range(20):
+                assert parts_of(count) == [1] * count
+
+
+def test_an_error_before_the_threads_are_called_leaves_them_waiting():
+    parts_of(1)
+    with pytest.raises(TypeError):
+        parts_of(3, "one argument too many")
+    assert parts_of(3) == [1, 1, 1]
 
 
 def test_a_kernel_called_while_another_is_shared_does_all_of_its_work_itself():
-    inner = []
+    parts_of(1)
+    with threads._busy:
+        assert parts_of(3) == [1, 0, 0]
+    assert parts_of(3) == [1, 1, 1]
 
-    def outer(part, parts, barrier):
-        if part == 0:
-            threads.run(lambda *shared: inner.append(shared[:2]), (), 2)
 
-    threads.run(outer, (), 2)
-    assert inner == [(0, 1)]
+@pytest.mark.parametrize("pause", [0, 0.2], ids=["while threads wait", "while threads sleep"])
+def test_python_ends_at_once(pause):
+    program = f"""
+import time
+import numpy as np
+from numrnn.kernels.cpu import affine, threads
+threads.PART_WORK = 1
+threads.set_num_threads(3)
+a = np.ones((50, 50), "float32")
+for _ in range(5):
+    affine.affine(a, a, a[0], np.empty_like(a))
+assert len(threads._workers) == 2
+time.sleep({pause})
+"""
+    subprocess.run(
+        [sys.executable, "-c", program], env=os.environ | {"PYTHONPATH": os.getcwd()}, check=True, timeout=60
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from numrnn.kernels.cpu.cache import njit
+from numrnn.kernels.cpu.kernel import kernel
 from numrnn.kernels.cpu.machine import OPTIONS
 from numrnn.kernels.cpu.matmul import (
     DEPTH,
@@ -46,7 +47,7 @@ def affine(a: np.ndarray, b: np.ndarray, row: np.ndarray, out: np.ndarray, is_tr
         run(_affine, (a, b, row, out, is_transposed), _threads(2 * a.size * out.shape[1], a, b, out))
 
 
-@njit(**OPTIONS)
+@kernel(**OPTIONS)
 def _affine(a, b, row, out, is_transposed, part, parts, barrier):
     (rows, depth), columns = a.shape, out.shape[1]
     lanes = lanes_in(a)
@@ -68,7 +69,7 @@ def multiply(a: np.ndarray, panels: np.ndarray, row: np.ndarray, out: np.ndarray
     run(_multiply, (a, panels, row, out), _threads(2 * a.size * out.shape[1], a, panels, out))
 
 
-@njit(**OPTIONS)
+@kernel(**OPTIONS)
 def _multiply(a, panels, row, out, part, parts, barrier):
     rows, depth = a.shape
     columns = out.shape[1]
@@ -98,7 +99,7 @@ def add_outer_products(
     run(_add_outer_products, arguments, _threads(2 * a.size * out.shape[1], a, b, out))
 
 
-@njit(**OPTIONS)
+@kernel(**OPTIONS)
 def _add_outer_products(a, b, scale, out, sums, is_fresh, part, parts, barrier):
     (rows, width), columns = a.shape, b.shape[1]
     low, high = share(width, part, parts)

@@ -28,9 +28,9 @@ def apart(function: Any) -> Callable[..., None]:
     """Return a function without a result, compiled by Numba, in the form in which kernels call it by its address."""
     written = getattr(function, "py_func", function)  # with NUMBA_DISABLE_JIT, there is nothing compiled
     name = f"{written.__module__}.{written.__qualname__}"
-    if name in _functions:
+    known = _functions.setdefault(name, function)
+    if known is not function and getattr(known, "py_func", known).__code__ != written.__code__:
         raise ValueError(f"apart: got a second {name}; expects a name of its own for each function")
-    _functions[name] = function
 
     def call(*arguments: Any) -> None:
         function(*arguments)
@@ -52,6 +52,7 @@ def apart(function: Any) -> Callable[..., None]:
             convention.return_status_propagate(builder, status)
         return context.get_dummy_value()
 
+    call.name = name
     return call
 
 

@@ -45,6 +45,7 @@ def emit_module(program: Program, dtype: str, origin: str, options: str = "OPTIO
         "from numrnn.kernels.cpu.cache import njit",
         f"from numrnn.kernels.cpu.functions{bits} import {', '.join(FUNCTIONS)}",
         f"from numrnn.kernels.cpu.machine import {inline}, {options}",
+        "from numrnn.kernels.cpu.kernel import kernel",
         "from numrnn.kernels.cpu.masking import HOLD, PADDING, active_end, add_row, copy_row, fill_row",
         f"from numrnn.kernels.cpu.matmul import {', '.join(_matmul_names(program))}",
         "from numrnn.kernels.cpu.sharing import share, share_of_channels",
@@ -56,6 +57,7 @@ def emit_module(program: Program, dtype: str, origin: str, options: str = "OPTIO
         _emit_kernel(
             "forward", "x, output, tape, passing, weights, vectors, masks, flags, stretch", options, _forward(program)
         ),
+        "forward_part = forward.part",
         _emit_kernel("step", ", ".join(["x, output", *_step_arrays(program), "stretch"]), options, _step(program)),
         _emit_kernel(
             "backward",
@@ -74,7 +76,7 @@ def _matmul_names(program: Program) -> list[str]:
 
 
 def _emit_kernel(name: str, arguments: str, options: str, lines: list[str]) -> str:
-    head = [f"@njit(**{options})", f"def {name}({arguments}, {SHARING}):"]
+    head = [f"@kernel(**{options})", f"def {name}({arguments}, {SHARING}):"]
     return "\n".join([*head, *("    " + line if line else "" for line in lines)])
 
 
@@ -493,7 +495,7 @@ def _step(program: Program) -> list[str]:
     return [
         *(f"copy_row(old{k}.ravel(), 0, state{k}.ravel(), 0, 0, old{k}.size)" for k in range(len(program.states))),
         "batch = len(x)",
-        "forward(",
+        "forward_part(",
         "    x.reshape((1, batch, x.shape[1])), output.reshape((1, batch, output.shape[1])),",
         f"    ({tuple_of('pre')}, {tuple_of('state')}, {tuple_of('kept')}), {tuple_of('passing')},",
         f"    ({tuple_of('bias')}, {tuple_of('input')}, {tuple_of('product', 'panels')}),",

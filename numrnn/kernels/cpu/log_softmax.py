@@ -16,6 +16,7 @@ import numpy as np
 
 from numrnn.kernels.cpu.by_type import exp_of_minus, maximum
 from numrnn.kernels.cpu.cache import njit
+from numrnn.kernels.cpu.kernel import kernel
 from numrnn.kernels.cpu.machine import INLINE_OPTIONS, OPTIONS
 from numrnn.kernels.cpu.sharing import share
 from numrnn.kernels.cpu.threads import run, threads_for
@@ -112,7 +113,7 @@ def _normalise(row, lanes):
     return largest, row.dtype.type(math.log(_combined(lanes)))
 
 
-@njit(**OPTIONS)
+@kernel(**OPTIONS)
 def _log_softmax(x, output, maxima, log_totals, part, parts, barrier):
     lanes = np.empty(LANES, x.dtype)
     first, last = share(len(x), part, parts)
@@ -125,7 +126,7 @@ def _log_softmax(x, output, maxima, log_totals, part, parts, barrier):
             result[k] = (row[k] - largest) - log_total
 
 
-@njit(**OPTIONS)
+@kernel(**OPTIONS)
 def _log_softmax_gradient(x, maxima, log_totals, grad_output, grad_input, part, parts, barrier):
     lanes = np.empty(LANES, x.dtype)
     first, last = share(len(x), part, parts)
@@ -143,7 +144,7 @@ def _log_softmax_gradient(x, maxima, log_totals, grad_output, grad_input, part, 
             store(load(grad, whole, used) - probability * total, result, whole, used)
 
 
-@njit(**OPTIONS)
+@kernel(**OPTIONS)
 def _cross_entropies(x, targets, losses, maxima, log_totals, part, parts, barrier):
     lanes = np.empty(LANES, x.dtype)
     first, last = share(len(x), part, parts)
@@ -152,7 +153,7 @@ def _cross_entropies(x, targets, losses, maxima, log_totals, part, parts, barrie
         losses[i] = log_totals[i] - (x[i, targets[i]] - maxima[i])
 
 
-@njit(**OPTIONS)
+@kernel(**OPTIONS)
 def _cross_entropies_gradient(x, maxima, log_totals, targets, factors, grad_input, part, parts, barrier):
     first, last = share(len(x), part, parts)
     width = lanes_in(x)

@@ -18,7 +18,7 @@ from numrnn.kernels.cpu.emit import parameter_order
 from numrnn.kernels.cpu.masking import PADDING
 from numrnn.kernels.cpu.matmul import empty_panels, lanes_of, pack_rows, pack_transposed
 from numrnn.kernels.cpu.memory import empty
-from numrnn.kernels.cpu.threads import get_num_threads, run, threads_for
+from numrnn.kernels.cpu.threads import ALONE, get_num_threads, run, threads_for
 
 Arrays = tuple[np.ndarray, ...]
 Parameters = Mapping[str, np.ndarray]
@@ -363,7 +363,7 @@ class Stepper:
             *(*rows, *input, *products, *weights.vectors, *masks, NO_FLAGS),
             1,
         )
-        self._alone = False, 0, 1, np.zeros(1, np.int64)
+        self._alone = False, *ALONE
         self._is_shared = loop.shares_steps(batch)
 
     def __call__(self, x: np.ndarray, state: list[np.ndarray]) -> tuple[np.ndarray, list[np.ndarray]]:

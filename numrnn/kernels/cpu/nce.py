@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from numrnn.kernels.cpu.cache import njit
+from numrnn.kernels.cpu.kernel import kernel
 from numrnn.kernels.cpu.machine import INLINE_OPTIONS, OPTIONS
 from numrnn.kernels.cpu.sharing import share
 from numrnn.kernels.cpu.threads import run, threads_for
@@ -113,7 +114,7 @@ def _dot(a, a_start, b, b_start, size, lanes):
     return lanes[0]
 
 
-@njit(**OPTIONS)
+@kernel(**OPTIONS)
 def _scores_of(x, weight, bias, words, scores, part, parts, barrier):
     (rows, size), count = x.shape, words.shape[1]
     lanes = np.empty(LANES, x.dtype)
@@ -130,7 +131,7 @@ def add_input_gradients(gradients: np.ndarray, weight: np.ndarray, words: np.nda
     run(_add_input_gradients, (gradients, weight, words, grad_x), threads_for(2 * words.size * grad_x.shape[1]))
 
 
-@njit(**OPTIONS)
+@kernel(**OPTIONS)
 def _add_input_gradients(gradients, weight, words, grad_x, part, parts, barrier):
     first, last = share(len(grad_x), part, parts)
     for n in range(first, last):
@@ -152,7 +153,7 @@ def add_weight_gradients(
     run(_add_weight_gradients, arguments, threads_for(2 * words.size * x.shape[1]))
 
 
-@njit(**OPTIONS)
+@kernel(**OPTIONS)
 def _add_weight_gradients(gradients, x, words, grad_weight, grad_bias, part, parts, barrier):
     first, last = share(x.shape[1], part, parts)
     for n in range(len(x)):

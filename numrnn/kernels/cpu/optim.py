@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 from numrnn.kernels.cpu.cache import njit
+from numrnn.kernels.cpu.kernel import kernel
 from numrnn.kernels.cpu.machine import OPTIONS
 from numrnn.kernels.cpu.sharing import share
 from numrnn.kernels.cpu.threads import run, threads_for
@@ -21,7 +22,7 @@ def descend(weights: np.ndarray, gradients: np.ndarray, learning_rate: float, we
     run(_descend, (weights, gradients, *numbers), threads_for(WORK * weights.size))
 
 
-@njit(**OPTIONS)
+@kernel(**OPTIONS)
 def _descend(weights, gradients, learning_rate, weight_decay, part, parts, barrier):
     first, last = share(weights.size, part, parts)
     weights, gradients = weights[first:last], gradients[first:last]

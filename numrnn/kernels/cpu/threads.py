@@ -1,17 +1,18 @@
 """Threads that share the work of one kernel.
 
-A kernel takes `part`, `parts` and `barrier` as its last arguments, and does its part of the work; called with 0 and 1,
-it does all of it. Kernels release Python's lock while they run. The threads belong to this module alone, so no
-other library's threads are in the way, and nothing is left that could harm a forked child: it starts its own.
+A kernel (see `kernel.py`) takes `parts, slots, barrier` as its last arguments; with one part it does all of its work
+itself. Kernels release Python's lock while they run. The threads belong to this module alone, so no other library's
+threads are in the way, and nothing is left that could harm a forked child: it starts its own.
 
-One kernel at a time is shared out. While it runs, kernels that other Python threads call do all of their work
-themselves.
+A thread waits for the next call with its eyes open for a while, since to wake it takes far longer than a small kernel
+takes; then it sleeps. One kernel at a time is shared out. While it runs, kernels that other Python threads call do all
+of their work themselves.
 """
 
 from __future__ import annotations
 
+import atexit
 import os
-import queue
 import threading
 from typing import Any
 
@@ -19,33 +20,59 @@ import numpy as np
 from numba import config
 
 from numrnn.errors import complaint
+from numrnn.kernels.cpu import barrier
+from numrnn.kernels.cpu.kernel import ASLEEP, CALLED, ENDING, IDLE, SLOT, reserve, serve
 
-PART_WORK = 1 << 26
-"""Operations of arithmetic that are worth a thread, half a millisecond: it takes a tenth of one to get it to work."""
+PART_WORK = 1 << 22
+"""Operations of arithmetic that are worth a thread, some 30 microseconds: it takes a tenth of that to get it to
+work."""
+
+LOOKS = 14_000
+"""How often a thread looks for the next call before it sleeps: for some hundred microseconds."""
+
+MOST = 1024
+"""Threads at most."""
 
 _busy = threading.Lock()
 _workers: list[_Worker] = []
 _number = config.NUMBA_NUM_THREADS
+_slots = np.zeros(MOST * SLOT, np.int64)
+_barrier = np.zeros(barrier.SIZE, np.int64)
+
+ALONE = 1, _slots, _barrier
+"""The last arguments of a kernel that does all of its work itself: it does not touch the arrays."""
 
 
 class _Worker:
-    """A thread that waits for calls."""
+    """A thread that waits for calls, in its slot."""
 
-    def __init__(self) -> None:
-        self.calls: queue.SimpleQueue = queue.SimpleQueue()
-        self.done: queue.SimpleQueue = queue.SimpleQueue()
-        threading.Thread(target=self._serve, name="numrnn", daemon=True).start()
+    def __init__(self, part: int, slots: np.ndarray) -> None:
+        self._part, self._slots = part, slots
+        self._asleep = threading.Lock()
+        self._asleep.acquire()
+        self._thread = threading.Thread(target=self._serve, name="numrnn", daemon=True)
+        self._thread.start()
 
     def _serve(self) -> None:
-        while True:
-            kernel, arguments = self.calls.get()
-            try:
-                kernel(*arguments)
-            except BaseException as error:
-                self.done.put(error)
-            else:
-                self.done.put(None)
-            del kernel, arguments  # what a call was given is not kept until the next
+        while serve(self._slots, self._part, LOOKS):
+            self._asleep.acquire()
+
+    def wake(self, call: int) -> None:
+        """Let a thread that sleeps find `call` in its slot."""
+        self._slots[self._part * SLOT] = call
+        self._asleep.release()
+
+    @property
+    def is_asleep(self) -> bool:
+        return self._slots[self._part * SLOT] == ASLEEP
+
+    def end(self) -> None:
+        """Let a thread that is asleep or waits for a call end, and wait until it has."""
+        if self.is_asleep:
+            self.wake(ENDING)
+        else:
+            self._slots[self._part * SLOT] = ENDING
+        self._thread.join()
 
 
 def set_num_threads(number: int) -> None:
@@ -88,44 +115,49 @@ def threads_for(operations: int) -> int:
 
 
 def run(kernel: Any, arguments: tuple[Any, ...], parts: int) -> None:
-    """Call a kernel, shared out to at most `parts` threads, of which this one is the first."""
-    if parts > 1 and _busy.acquire(blocking=False):
+    """Call a kernel, shared out to at most `parts` threads, of which this one is the first.
+
+    Its first call is not shared out: while Numba compiles it, the others would wait.
+    """
+    if parts > 1 and kernel.overloads and _busy.acquire(blocking=False):
         try:
-            _run_shared(kernel, arguments, parts)
+            _run_shared(kernel, arguments, min(parts, MOST))
         finally:
             _busy.release()
     else:
-        kernel(*arguments, 0, 1, _NOBODY)
+        kernel(*arguments, *ALONE)
 
 
 def _run_shared(kernel: Any, arguments: tuple[Any, ...], parts: int) -> None:
     while len(_workers) < parts - 1:
-        _workers.append(_Worker())
-    helpers, barrier = _workers[: parts - 1], _barrier()
-    for part, worker in enumerate(helpers, start=1):
-        worker.calls.put((kernel, (*arguments, part, parts, barrier)))
+        _workers.append(_Worker(len(_workers) + 1, _slots))
     try:
-        kernel(*arguments, 0, parts, barrier)
-    finally:
-        errors = [worker.done.get() for worker in helpers]
-    for error in errors:
-        if error is not None:
-            raise error
+        if reserve(_slots, parts):
+            for worker in _workers[: parts - 1]:
+                if worker.is_asleep:
+                    worker.wake(CALLED)
+        kernel(*arguments, parts, _slots, _barrier)
+    except BaseException:  # before the call reached the threads
+        calls = _slots[SLOT : parts * SLOT : SLOT]
+        calls[calls == CALLED] = IDLE
+        raise
 
 
-def _barrier() -> np.ndarray:
-    return np.zeros(32, np.int64)
-
-
-_NOBODY = _barrier()
-"""The barrier of a kernel that waits for nobody, and so does not touch it."""
+@atexit.register
+def _end() -> None:
+    """End the threads: one that came back from compiled code after the end of Python would not find it."""
+    with _busy:
+        reserve(_slots, len(_workers) + 1)
+        while _workers:
+            _workers.pop().end()
 
 
 def _start_anew() -> None:
     """Forget the threads, of which a forked child has none."""
-    global _busy
+    global _busy, _slots, _barrier
     _busy = threading.Lock()
     _workers.clear()
+    _slots, _barrier = np.zeros_like(_slots), np.zeros_like(_barrier)
 
 
 if hasattr(os, "register_at_fork"):
