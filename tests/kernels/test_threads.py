@@ -22,6 +22,7 @@ from numrnn.kernels.cpu.machine import UNCACHED_OPTIONS
 @pytest.fixture(autouse=True)
 def _every_kernel_is_shared(monkeypatch):
     monkeypatch.setattr(threads, "PART_WORK", 1)
+    monkeypatch.setattr(threads, "WAKE_WORK", 0)
     before = nr.get_num_threads()
     yield
     nr.set_num_threads(before)
@@ -76,7 +77,7 @@ def test_same_bits_for_any_number_of_threads(make, by_channels, number, steps, b
     expected = train(cell, x, grad_output)
     nr.set_num_threads(number)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(loop.CellLoop, "_shares_channels", lambda self, batch, parts: by_channels)
+        patch.setattr(loop.CellLoop, "shares_channels", lambda self, batch, parts: by_channels)
         found = train(cell, x, grad_output)
     for array, other in zip(found, expected, strict=True):
         np.testing.assert_array_equal(array, other)
@@ -163,7 +164,7 @@ except ValueError:
     sys.exit(77)  # this layer is not installed
 sys.path.insert(0, {os.path.dirname(__file__)!r})
 from test_threads import shared_result, threads
-threads.PART_WORK = 1
+threads.PART_WORK, threads.WAKE_WORK = 1, 0
 expected = shared_result()
 worker = threading.Thread(target=lambda: [shared_result() for _ in range(5)])
 worker.start()
@@ -236,7 +237,7 @@ def test_python_ends_at_once(pause):
 import time
 import numpy as np
 from numrnn.kernels.cpu import affine, threads
-threads.PART_WORK = 1
+threads.PART_WORK, threads.WAKE_WORK = 1, 0
 threads.set_num_threads(3)
 a = np.ones((50, 50), "float32")
 for _ in range(5):

@@ -156,6 +156,7 @@ def test_same_bits_for_any_number_of_threads(batch_noise, number, rows, size):
     before, results = nr.get_num_threads(), []
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(threads, "PART_WORK", 1)
+        patch.setattr(threads, "WAKE_WORK", 0)
         for count in (1, number):
             nr.set_num_threads(count)
             module, input = made(size, batch_noise=batch_noise), drawn(rows, size)

@@ -306,7 +306,7 @@ def _forward(program: Program) -> list[str]:
     text.add(0, "output = output.ravel()", "flags = flags.ravel()", "biases, inputs, panels = weights")
     text.add(0, *(f"vector{k} = vectors[{k}]" for k in range(len(text.vectors) + len(program.fixed))))
     others = [state.size or "" for state in program.states] + [ROW] * bool(program.totals)
-    text.share([b.size for b in program.blocks] + [product.group.size for product in program.products] + others)
+    text.share([block.size for block in program.blocks] + [group.size for group in program.groups] + others)
     text.add(0, "for start in range(0, steps, stretch):", "    stop = min(steps, start + stretch)")
     _emit_input_maps(text)
     text.add(1, "wait(barrier, parts)", "for t in range(start, stop):")
@@ -505,9 +505,9 @@ def _step(program: Program) -> list[str]:
 
 
 def _emit_input_maps(text: _Text) -> None:
-    """Add the products with the input, for all steps from `start` to `stop`: rows are shared out whatever the batch.
+    """Add the products with the input, for all steps from `start` to `stop`: channels, or rows whatever the batch.
 
-    With padding, steps are shared out, and that at the end of the batch is left out.
+    With padding, steps are shared out instead of rows, and that at the end of the batch is left out.
     """
     program = text.program
     inputs = [group for group in program.groups if _maps_input(program, group)]
@@ -518,7 +518,7 @@ def _emit_input_maps(text: _Text) -> None:
                 source=("x", "row"),
                 rows=rows,
                 panels=f"inputs[{k}]",
-                channels=None,
+                channels=(f"first_{group.size}", f"last_{group.size}"),
                 before=(f"biases[{group.index}]", "0", "0"),
                 target=(f"pre{group.index}", f"row * {group.columns} * size_{group.size}"),
             )
@@ -530,9 +530,12 @@ def _emit_input_maps(text: _Text) -> None:
             pre = f"pre{group.index}, row * {group.columns} * size_{group.size}"
             text.add(1, f"repeat(biases[{group.index}], {pre}, bottom - top)")
     if inputs:
-        text.add(1, "if flags.size:", "    for t in range(start + part, stop, parts):", "        row = t * batch")
+        text.add(1, "first, every = (start, 1) if by_channels else (start + part, parts)")
+        text.add(1, "if flags.size:", "    for t in range(first, stop, every):", "        row = t * batch")
         products(3, "active_end(flags, row, 0, batch)")
-        text.add(1, "else:")
+        text.add(
+            1, "else:", "    if by_channels:", "        row, top, bottom = start * batch, 0, (stop - start) * batch"
+        )
         products(2, "bottom - top")
 
 

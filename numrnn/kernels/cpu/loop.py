@@ -18,7 +18,7 @@ from numrnn.kernels.cpu.emit import parameter_order
 from numrnn.kernels.cpu.masking import PADDING
 from numrnn.kernels.cpu.matmul import empty_panels, lanes_of, pack_rows, pack_transposed
 from numrnn.kernels.cpu.memory import empty
-from numrnn.kernels.cpu.threads import ALONE, get_num_threads, run, threads_for
+from numrnn.kernels.cpu.threads import ALONE, run, threads_for
 
 Arrays = tuple[np.ndarray, ...]
 Parameters = Mapping[str, np.ndarray]
@@ -32,12 +32,8 @@ CACHE_BYTES = 1 << 20
 FEW_ROWS = 4
 """Rows of a part, for which weights of that size are too large; for more rows, weights may be larger."""
 
-STEP_BYTES = 1 << 18
-"""Weights times rows, in a step, that are worth a meeting of threads."""
-
-
-LARGE_STEP_BYTES = 32 << 20
-"""Weights of a single step, that take longer to read than it takes to get other threads to work."""
+STEP_BYTES = 1 << 16
+"""Weights times rows, in a thread's share of a step, that are worth a meeting of threads."""
 
 EVALUATE_NUMBERS, EVALUATE_STEPS = 1 << 18, 64
 """Results of maps, or at least steps, of a sequence that are computed at once in evaluate mode: this bounds the memory
@@ -298,28 +294,29 @@ class CellLoop:
         self._run(self.module.accumulate, arguments, steps, batch)
 
     def _run(self, kernel: Any, arguments: tuple[Any, ...], steps: int, batch: int) -> None:
-        parts = threads_for(steps * batch * self._row_work)
-        run(kernel, (*arguments, self._shares_channels(batch, parts)), parts)
+        parts = threads_for(self.work(steps, batch))
+        run(kernel, (*arguments, self.shares_channels(batch, parts)), parts)
 
     def steps_at_once(self, batch: int) -> int:
         """Return how many steps are computed at once if nothing of them is kept."""
         return max(EVALUATE_STEPS, EVALUATE_NUMBERS // max(1, batch * sum(self.pre_widths)))
 
-    def shares_steps(self, batch: int) -> bool:
-        """Whether threads should share single steps, by channels: where most of the time goes to reading weights."""
-        return batch <= FEW_ROWS and self.dtype.itemsize * self._row_work // 2 >= LARGE_STEP_BYTES
+    def work(self, steps: int, batch: int) -> int:
+        """Return how much work some steps are. With few rows, most of it is reading the weights."""
+        return steps * max(batch, FEW_ROWS) * self._row_work
 
-    def _shares_channels(self, batch: int, parts: int) -> bool:
+    def shares_channels(self, batch: int, parts: int) -> bool:
         """Whether each part of a kernel gets some of the channels, instead of some rows of the batch.
 
-        It costs a meeting at every step. It pays where a core's cache does not hold the weights of the loop, unless
-        there are so many rows that reading the weights again at every step takes little of the time. Without products
+        It costs a meeting at every step. It pays where there are fewer rows than parts, and where a core's cache does
+        not hold the weights of the loop, unless there are so many rows that reading the weights again at every step
+        takes little of the time. Without products
         in the loop, nobody has to meet, and what counts is that the parts are of the same size.
         """
         if self.program.depth == 0:
             vectors = -(-min(self.state_widths) // lanes_of(self.dtype))
             return parts > 1 and batch * -(-vectors // parts) <= vectors * -(-batch // parts)
-        is_large = self._loop_bytes >= CACHE_BYTES * max(1, batch / (FEW_ROWS * parts))
+        is_large = batch < parts or self._loop_bytes >= CACHE_BYTES * max(1, batch / (FEW_ROWS * parts))
         return parts > 1 and is_large and batch * self._loop_bytes >= parts * STEP_BYTES
 
 
@@ -364,15 +361,17 @@ class Stepper:
             1,
         )
         self._alone = False, *ALONE
-        self._is_shared = loop.shares_steps(batch)
+        self._shares_channels, self._batch = loop.shares_channels, batch
+        self._work = loop.work(1, batch)
 
     def __call__(self, x: np.ndarray, state: list[np.ndarray]) -> tuple[np.ndarray, list[np.ndarray]]:
         """Return the output, `(batch, features)`, and the new state."""
         dtype = self._dtype
         output = np.empty(self._output_shape, dtype)
         states = [np.empty(shape, dtype) for shape in self._shapes]
-        if self._is_shared and (parts := get_num_threads()) > 1:
-            run(self._kernel, (x, output, *state, *states, *self._rest, True), parts)
+        if (parts := threads_for(self._work)) > 1:
+            by_channels = self._shares_channels(self._batch, parts)
+            run(self._kernel, (x, output, *state, *states, *self._rest, by_channels), parts)
         else:
             self._kernel(x, output, *state, *states, *self._rest, *self._alone)
         return output, [array[1] for array in states]

@@ -32,7 +32,7 @@ def fill_row(target, start, first, last):
 
 @njit(**OPTIONS)
 def copy_row(source, source_start, target, start, first, last):
-    """Copy channels `first` to `last` of a row. An assignment of slices takes Numba seconds: it says what does not fit."""
+    """Copy channels `first` to `last` of a row. An assignment of slices would take Numba seconds to compile."""
     for j in range(first, last):
         target[start + j] = source[source_start + j]
 

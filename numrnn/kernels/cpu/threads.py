@@ -14,6 +14,7 @@ from __future__ import annotations
 import atexit
 import os
 import threading
+import time
 from typing import Any
 
 import numpy as np
@@ -30,12 +31,20 @@ work."""
 LOOKS = 14_000
 """How often a thread looks for the next call before it sleeps: for some hundred microseconds."""
 
+WAKE_WORK = 1 << 27
+"""Operations that are worth waking a thread for, a millisecond: it takes a third of one where the core has gone to
+sleep."""
+
+SOON = 0.002
+"""Seconds within which work has to come again for threads to be woken, if each piece alone is not worth it."""
+
 MOST = 1024
 """Threads at most."""
 
 _busy = threading.Lock()
 _workers: list[_Worker] = []
 _number = config.NUMBA_NUM_THREADS
+_asked = 0.0  # when threads that slept were last asked for
 _slots = np.zeros(MOST * SLOT, np.int64)
 _barrier = np.zeros(barrier.SIZE, np.int64)
 
@@ -110,8 +119,24 @@ def get_num_threads() -> int:
 
 
 def threads_for(operations: int) -> int:
-    """Return how many threads should share this much work."""
-    return min(_number, 1 + operations // PART_WORK)
+    """Return how many threads should share this much work, which begins now."""
+    parts = min(_number, 1 + operations // PART_WORK, MOST)
+    return parts if operations >= WAKE_WORK or parts == 1 or _are_awake(parts) else 1
+
+
+def _are_awake(parts: int) -> bool:
+    """Whether the threads of a kernel's parts wait for it; if not, and there was work lately, wake them for the next."""
+    global _asked
+    if not any(worker.is_asleep for worker in _workers[: parts - 1]) and len(_workers) >= parts - 1:
+        return True
+    before, _asked = _asked, time.perf_counter()
+    if _asked - before < SOON and _busy.acquire(blocking=False):
+        try:
+            _make_workers(parts)
+            _wake_workers(parts, IDLE)
+        finally:
+            _busy.release()
+    return False
 
 
 def run(kernel: Any, arguments: tuple[Any, ...], parts: int) -> None:
@@ -121,7 +146,7 @@ def run(kernel: Any, arguments: tuple[Any, ...], parts: int) -> None:
     """
     if parts > 1 and kernel.overloads and _busy.acquire(blocking=False):
         try:
-            _run_shared(kernel, arguments, min(parts, MOST))
+            _run_shared(kernel, arguments, parts)
         finally:
             _busy.release()
     else:
@@ -129,18 +154,26 @@ def run(kernel: Any, arguments: tuple[Any, ...], parts: int) -> None:
 
 
 def _run_shared(kernel: Any, arguments: tuple[Any, ...], parts: int) -> None:
-    while len(_workers) < parts - 1:
-        _workers.append(_Worker(len(_workers) + 1, _slots))
+    _make_workers(parts)
     try:
         if reserve(_slots, parts):
-            for worker in _workers[: parts - 1]:
-                if worker.is_asleep:
-                    worker.wake(CALLED)
+            _wake_workers(parts, CALLED)
         kernel(*arguments, parts, _slots, _barrier)
     except BaseException:  # before the call reached the threads
         calls = _slots[SLOT : parts * SLOT : SLOT]
         calls[calls == CALLED] = IDLE
         raise
+
+
+def _make_workers(parts: int) -> None:
+    while len(_workers) < parts - 1:
+        _workers.append(_Worker(len(_workers) + 1, _slots))
+
+
+def _wake_workers(parts: int, call: int) -> None:
+    for worker in _workers[: parts - 1]:
+        if worker.is_asleep:
+            worker.wake(call)
 
 
 @atexit.register
