@@ -490,16 +490,15 @@ class AbstractRecurrent(Module):
 
     # ---- start states that are learned ---------------------------------------------------------------------------
 
-    @property
-    def learns_start_state(self) -> bool:
-        """Whether the start state is a parameter."""
-        return any(name.startswith("start_") for name in self._parameters)
+    learns_start_state = False
+    """Whether the start state is a parameter."""
 
     def _add_start_parameters(self, shapes: dict[str, tuple[int, ...]]) -> None:
         """Add a parameter `start_NAME` of zeros for each state that has none yet."""
         for name, shape in shapes.items():
             if f"start_{name}" not in self._parameters:
                 self.add_parameter(f"start_{name}", np.zeros(shape, self.dtype))
+        self.learns_start_state = True
 
     def _learned_starts(self) -> list[Array]:
         return [array for name, array in self._parameters.items() if name.startswith("start_")]

@@ -12,7 +12,7 @@ from numrnn.equations.derive import Program
 from numrnn.equations.symbols import ROW, Trace, Value
 from numrnn.errors import complaint, describe
 from numrnn.kernels.cpu import masking
-from numrnn.kernels.cpu.loop import CellLoop, Stepper, Tape, Weights, with_batch
+from numrnn.kernels.cpu.loop import CellLoop, Runner, Stepper, Tape, Weights, with_batch
 from numrnn.kernels.cpu.memory import empty
 from numrnn.random import generator
 from numrnn.recurrent.abstract_recurrent import AbstractRecurrent
@@ -186,6 +186,7 @@ class Cell(AbstractRecurrent):
         self._packed: dict[tuple[Any, bool], Weights] = {}  # by element type and direction (whether backward)
         self._current: set[tuple[Any, bool]] = set()  # which of them hold the parameters as they are
         self._stepper: Stepper | None = None  # for the next step in evaluate mode, if it is like the last one
+        self._runner: Runner | None = None  # for the next short sequence in evaluate mode, likewise
         shapes = dict(self.program().trace.parameters)
         for name, joint in self._layout().items():
             if hasattr(self, name):
@@ -377,12 +378,12 @@ class Cell(AbstractRecurrent):
 
     def parameters_changed(self) -> None:
         """Let the weights be packed again before they are used."""
-        self._current, self._stepper = set(), None
+        self._current, self._stepper, self._runner = set(), None, None
         super().parameters_changed()
 
     def __getstate__(self) -> dict[str, Any]:
         state = {name: value for name, value in self.__dict__.items() if name not in ("_program", "_loops")}
-        return state | {"_packed": {}, "_current": set(), "_stepper": None}
+        return state | {"_packed": {}, "_current": set(), "_stepper": None, "_runner": None}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
@@ -444,7 +445,7 @@ class Cell(AbstractRecurrent):
 
     def _clear(self) -> None:
         super()._clear()
-        self.noise: list[Array] | None = None
+        self.__dict__["noise"] = None
 
     def _masks(self, batch: int) -> tuple[Array, ...]:
         """Return what the equations drop, `(batch, channels)` each; draw it at the start of a sequence."""
@@ -497,20 +498,25 @@ class Cell(AbstractRecurrent):
         """
         self._check_sequence(input, is_anew)
         x = with_batch(input)
+        steps, batch, _ = x.shape
         began = is_anew or self._state is None
-        state = self._first_state(x[0]) if began else self._state
-        loop, weights, steps = self._loop(), self._packed_weights(again=True), len(x)
-        output = empty((*x.shape[:2], loop.state_widths[0]), self.dtype)
+        is_zero = began and self._start_state is None and not self.learns_start_state
+        loop, weights = self._loop(), self._packed_weights(again=True)
         records: list[Any] = [None] * steps
-        if self.is_training:
-            tape = loop.forward(weights, x, state, output)
-            records = [(tape, t) for t in range(steps)]
-            state = [array[-1] for array in tape.states]
-        else:
-            at_once = loop.steps_at_once(x.shape[1])
+        state = None if is_zero else self._first_state(x[0]) if began else self._state
+        if self.is_training or not loop.is_short(steps, batch):
+            output = empty((steps, batch, loop.state_widths[0]), self.dtype)
+            at_once = steps if self.is_training else loop.steps_at_once(batch)
             for first in range(0, steps, at_once):
                 part = slice(first, first + at_once)
-                state = [array[-1] for array in loop.forward(weights, x[part], state, output[part]).states]
+                tape = loop.forward(weights, x[part], state, output[part])
+                state = [array[-1] for array in tape.states]
+            if self.is_training:
+                records = [(tape, t) for t in range(steps)]
+        else:
+            if self._runner is None or self._runner_shape != x.shape:
+                self._runner, self._runner_shape = Runner(loop, weights, steps, batch), x.shape
+            output, state = self._runner(x, state)
         if is_anew:
             self._clear()
         if began:

@@ -20,6 +20,7 @@ from numrnn.kernels.cpu.matmul import (
     pack_transposed,
     product1,
 )
+from numrnn.kernels.cpu.threads import run
 
 each_dtype = pytest.mark.parametrize("dtype", ["float32", "float64"])
 sizes = st.one_of(st.integers(0, 40), st.sampled_from([1, 6, 7, 16, 31, 32, 33, 63, 64, 65, 128, 130]))
@@ -158,8 +159,7 @@ def test_packing_on_the_way_and_threads_change_no_bit(dtype, rows, depth, column
         np.testing.assert_array_equal(out, expected)
         if rows * min(depth, DEPTH) <= ROWS * DEPTH:
             out.fill(np.nan)
-            for part in range(threads):
-                _affine(a, factor, bias, out, is_transposed, part, threads, np.zeros(32, np.int64))
+            run(_affine, (a, factor, bias, out, is_transposed), threads)
             np.testing.assert_array_equal(out, expected)
 
 

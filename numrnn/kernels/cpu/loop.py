@@ -39,6 +39,9 @@ EVALUATE_NUMBERS, EVALUATE_STEPS = 1 << 18, 64
 """Results of maps, or at least steps, of a sequence that are computed at once in evaluate mode: this bounds the memory
 of a long one."""
 
+SHORT_NUMBERS = 1 << 17
+"""Results of maps, and numbers kept from step to step, of a short sequence."""
+
 NO_FLAGS = np.zeros((0, 0), np.uint8)
 
 
@@ -230,13 +233,13 @@ class CellLoop:
         self,
         weights: Weights,
         x: np.ndarray,
-        state: list[np.ndarray],
+        state: list[np.ndarray] | None,
         output: np.ndarray,
         masks: Arrays = (),
         flags: np.ndarray = NO_FLAGS,
         noise: Arrays = (),
     ) -> Tape:
-        """Run the steps of `x`, `(time, batch, input)`, from a state; write `output`; return the tape.
+        """Run the steps of `x`, `(time, batch, input)`, from a state, or from zeros; write `output`; return the tape.
 
         `masks` are what the equations drop, `noise` what they draw at every step; `flags` say which rows are padding at
         which steps (see `kernels.cpu.masking`).
@@ -245,16 +248,19 @@ class CellLoop:
         dtype = self.dtype
         pre = tuple([empty((steps, batch, width), dtype) for width in self.pre_widths])
         states = tuple([empty((steps + 1, batch, width), dtype) for width in self.state_widths])
-        for array, value in zip(states, state, strict=True):
-            array[0] = value
+        for k, array in enumerate(states):
+            array[0] = 0 if state is None else state[k]
         kept = tuple([empty((steps, batch, width), dtype) for width in self.kept_widths])
         tape = Tape(pre, states, kept, masks=masks, noise=noise, flags=flags)
         passing = tuple([empty((batch, width), dtype) for width in self.passing_widths])
-        stretch = max(1, STRETCH_BYTES // max(1, batch * self._step_bytes))
-        rest = weights.matrices, weights.vectors, (*masks, *noise), flags, stretch
+        rest = weights.matrices, weights.vectors, (*masks, *noise), flags, self.stretch(batch)
         arguments = (x, output, tape.forward_arrays, passing, *rest)
         self._run(self.module.forward, arguments, steps, batch)
         return tape
+
+    def stretch(self, batch: int) -> int:
+        """Return for how many steps the maps of the input are made at once."""
+        return max(1, STRETCH_BYTES // max(1, batch * self._step_bytes))
 
     def start_backward(self, tape: Tape) -> None:
         """Make room for a tape's gradients, with zeros as the gradient of the last state."""
@@ -296,6 +302,10 @@ class CellLoop:
     def _run(self, kernel: Any, arguments: tuple[Any, ...], steps: int, batch: int) -> None:
         parts = threads_for(self.work(steps, batch))
         run(kernel, (*arguments, self.shares_channels(batch, parts)), parts)
+
+    def is_short(self, steps: int, batch: int) -> bool:
+        """Whether a sequence is so short that it takes long, compared to its steps, to get ready for it."""
+        return steps * batch * (sum(self.pre_widths) + sum(self.kept_widths)) <= SHORT_NUMBERS
 
     def steps_at_once(self, batch: int) -> int:
         """Return how many steps are computed at once if nothing of them is kept."""
@@ -375,3 +385,39 @@ class Stepper:
         else:
             self._kernel(x, output, *state, *states, *self._rest, *self._alone)
         return output, [array[1] for array in states]
+
+
+class Runner:
+    """Makes short sequences of one shape that no backward pass follows, with all that can be done beforehand done.
+
+    Parameters
+    ----------
+    loop : CellLoop
+        The compiled loops.
+    weights : Weights
+        For the forward pass; up to date whenever a sequence is run.
+    steps, batch : int
+        Of every sequence.
+    """
+
+    def __init__(self, loop: CellLoop, weights: Weights, steps: int, batch: int) -> None:
+        dtype = self._dtype = loop.dtype
+        self._output_shape = steps, batch, loop.state_widths[0]
+        pre, kept = ([np.empty((steps, batch, w), dtype) for w in some] for some in (loop.pre_widths, loop.kept_widths))
+        states = [np.empty((steps + 1, batch, width), dtype) for width in loop.state_widths]
+        passing = tuple(np.empty((batch, width), dtype) for width in loop.passing_widths)
+        arrays = (tuple(pre), tuple(states), tuple(kept)), passing, weights.matrices, weights.vectors, ()
+        self._rest = *arrays, NO_FLAGS, loop.stretch(batch)
+        self._first, self._last = [array[0] for array in states], [array[-1] for array in states]
+        self._kernel, self._work = loop.module.forward, loop.work(steps, batch)
+        self._shares_channels = loop.shares_channels
+
+    def __call__(self, x: np.ndarray, state: list[np.ndarray] | None) -> tuple[np.ndarray, list[np.ndarray]]:
+        """Return the outputs, `(time, batch, features)`, and the last state; without a state, begin with zeros."""
+        output = np.empty(self._output_shape, self._dtype)
+        for k, array in enumerate(self._first):
+            array[...] = 0 if state is None else state[k]
+        parts = threads_for(self._work)
+        by_channels = parts > 1 and self._shares_channels(self._output_shape[1], parts)
+        run(self._kernel, (x, output, *self._rest, by_channels), parts)
+        return output, [array.copy() for array in self._last]

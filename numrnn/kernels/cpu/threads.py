@@ -125,7 +125,7 @@ def threads_for(operations: int) -> int:
 
 
 def _are_awake(parts: int) -> bool:
-    """Whether the threads of a kernel's parts wait for it; if not, and there was work lately, wake them for the next."""
+    """Whether the threads of a kernel's parts wait for it; if not, and work came lately, wake them for the next one."""
     global _asked
     if not any(worker.is_asleep for worker in _workers[: parts - 1]) and len(_workers) >= parts - 1:
         return True
