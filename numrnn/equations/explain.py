@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from textwrap import wrap
 from typing import Any
 
-from numrnn.equations.derive import Block, Group, Product, Program, schedule
+from numrnn.equations.derive import Block, Group, Program, schedule
 from numrnn.equations.notation import WIDTH, Expression, Formula, Latex, Symbol, Text, combined, expression, total
 from numrnn.equations.symbols import LinearMap, Value
 from numrnn.errors import complaint
@@ -325,9 +325,6 @@ class _Explanation:
 
     # ---- forward -------------------------------------------------------------------------------------------------
 
-    def _products(self, group: Group) -> list[Product]:
-        return [product for product in self.program.products if product.group is group]
-
     def _before_loop(self) -> Section:
         section = Section("Forward, before the loop over time, for all steps at once")
         for value in schedule(self.program.fixed, lambda v: False)[0]:
@@ -339,7 +336,7 @@ class _Explanation:
                 if self.program.input in m.arguments:
                     terms = [self._mapped(m, m.arguments.index(self.program.input))]
                     value = total([*terms, *([Symbol("b", (m.name,))] if m.bias else [])])
-                    if self._products(group):
+                    if self.program.products_of(group):
                         section.add("", [Formula(Symbol("u", (m.name,)), value)])
                     else:
                         section.add("", self._map_formulas(m, value))
@@ -357,7 +354,7 @@ class _Explanation:
     def _forward(self, level: int) -> Section:
         section = Section(f"Forward, step t, {self._phase(level)}")
         for group in self.program.groups:
-            products = self._products(group)
+            products = self.program.products_of(group)
             if group.level == level and products:
                 formulas = []
                 for m in group.maps:
