@@ -14,6 +14,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 import numrnn as nr
+from numrnn.equations import dropout, linear, mean, peephole, sigmoid, tanh
 
 LETTERS = 7  # of the lookup tables
 Draw = Callable[["Sizes", np.random.Generator], Any]
@@ -205,6 +206,21 @@ def nested_recurrence(s: Sizes) -> nr.Module:
     return nr.Recurrence(nr.Graph([x, state], [a, b]), [[s.hidden], [2]], 1)
 
 
+class OutputLayers(nr.Cell):
+    """A cell with two layers on top, of which no later step reads anything: they are made after the loop."""
+
+    states = ("y", "h", "z")
+
+    def equations(self, x, y, h, z):
+        gate, n = linear("recurrent", x, h, parts=2)
+        own = sigmoid(linear("own", x))
+        after = peephole("skip", h) + sigmoid(gate) * tanh(n)
+        a = linear("first", dropout("first", after), h, own * tanh(after))
+        a = a - mean(a)
+        z = tanh(a + n) * peephole("seen", h)
+        return own * dropout("second", linear("second", z, x)) + mean(tanh(after)), after, z
+
+
 def rewarded(module: nr.Module) -> nr.Module:
     """Return a module that draws samples, and has a reward for them."""
     module.reinforce(1.5)
@@ -375,6 +391,7 @@ MODULES: dict[str, Entry] = {
     ),
     "LayerNormLSTM": Entry(lambda s: nr.LayerNormLSTM(s.features, s.hidden, eps=0.1), features),
     "LayerNormGRU": Entry(lambda s: nr.LayerNormGRU(s.features, s.hidden, eps=0.1), features),
+    "OutputLayers": Entry(lambda s: OutputLayers(s.features, s.hidden, p=0.3), features),
     "LRU": Entry(lambda s: nr.LRU(s.features, s.hidden, 3), features),
     "ZoneoutLSTM": Entry(lambda s: nr.ZoneoutLSTM(s.features, s.hidden), features),
     "ZoneoutGRU": Entry(lambda s: nr.ZoneoutGRU(s.features, s.hidden, 0.4), features),

@@ -175,8 +175,8 @@ class Computed:
         self.maps = cell.program().trace.maps
         self.parts, *sections = explain.sections(cell)
         kinds = {
-            kind: [section for section in sections if section.title.startswith(kind)]
-            for kind in ("Forward", "Stored", "Backward, step", "Backward, after")
+            kinds[0]: [section for section in sections if section.title.startswith(kinds)]
+            for kinds in (("Forward",), ("Stored",), ("Backward, step", "Backward, before"), ("Backward, after",))
         }
         assert sum(map(len, kinds.values())) == len(sections)
         states = cell.states
