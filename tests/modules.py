@@ -209,16 +209,16 @@ def nested_recurrence(s: Sizes) -> nr.Module:
 class OutputLayers(nr.Cell):
     """A cell with two layers on top, of which no later step reads anything: they are made after the loop."""
 
-    states = ("y", "h", "z")
+    states = ("upper", "h", "lower")
 
-    def equations(self, x, y, h, z):
+    def equations(self, x, upper, h, lower):
         gate, n = linear("recurrent", x, h, parts=2)
-        own = sigmoid(linear("own", x))
-        after = peephole("skip", h) + sigmoid(gate) * tanh(n)
-        a = linear("first", dropout("first", after), h, own * tanh(after))
+        new = peephole("kept", h) + sigmoid(gate) * tanh(n)
+        a = linear("lower", dropout("lower", new), h, sigmoid(n) * tanh(new))
         a = a - mean(a)
-        z = tanh(a + n) * peephole("seen", h)
-        return own * dropout("second", linear("second", z, x)) + mean(tanh(after)), after, z
+        lower = tanh(a + n) * peephole("old", h)
+        upper = sigmoid(linear("gate", x)) * dropout("upper", linear("upper", lower, x)) + mean(tanh(new))
+        return upper, new, lower
 
 
 def rewarded(module: nr.Module) -> nr.Module:

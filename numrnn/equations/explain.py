@@ -147,6 +147,8 @@ class Names:
         self._counts: Counter[str] = Counter()
         self._gradients: dict[Value, Symbol] = {}
         self._used = {NOTATIONS["text"].symbol(symbol) for symbol in self._of_maps()}
+        self.arriving = self._free(Symbol("y", ("t",), is_gradient=True))
+        """The gradient that the output receives."""
         self.of: dict[Value, Symbol] = {}
         """Symbols of inputs, states, parts of maps, and of operations that have a name in the code."""
         self._name_inputs()
@@ -455,7 +457,7 @@ class _Explanation:
         return section
 
     def _add_arriving(self, section: Section) -> None:
-        output, arriving = self._gradient(self.program.outputs[0]), Symbol("y", ("t",), is_gradient=True)
+        output, arriving = self._gradient(self.program.outputs[0]), self.names.arriving
         section.add("", [(arriving, ": the gradient that the output receives at step t")])
         section.add("", [Formula(output, arriving, adds=True)])
 
