@@ -14,6 +14,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 import numrnn as nr
+from numrnn.equations import dropout, linear, mean, peephole, sigmoid, tanh
 
 LETTERS = 7  # of the lookup tables
 Draw = Callable[["Sizes", np.random.Generator], Any]
@@ -205,6 +206,21 @@ def nested_recurrence(s: Sizes) -> nr.Module:
     return nr.Recurrence(nr.Graph([x, state], [a, b]), [[s.hidden], [2]], 1)
 
 
+class OutputLayers(nr.Cell):
+    """A cell with two layers on top, of which no later step reads anything: they are made after the loop."""
+
+    states = ("upper", "h", "lower")
+
+    def equations(self, x, upper, h, lower):
+        gate, n = linear("recurrent", x, h, parts=2)
+        new = peephole("kept", h) + sigmoid(gate) * tanh(n)
+        a = linear("lower", dropout("lower", new), h, sigmoid(n) * tanh(new))
+        a = a - mean(a)
+        lower = tanh(a + n) * peephole("old", h)
+        upper = sigmoid(linear("gate", x)) * dropout("upper", linear("upper", lower, x)) + mean(tanh(new))
+        return upper, new, lower
+
+
 def rewarded(module: nr.Module) -> nr.Module:
     """Return a module that draws samples, and has a reward for them."""
     module.reinforce(1.5)
@@ -375,6 +391,7 @@ MODULES: dict[str, Entry] = {
     ),
     "LayerNormLSTM": Entry(lambda s: nr.LayerNormLSTM(s.features, s.hidden, eps=0.1), features),
     "LayerNormGRU": Entry(lambda s: nr.LayerNormGRU(s.features, s.hidden, eps=0.1), features),
+    "OutputLayers": Entry(lambda s: OutputLayers(s.features, s.hidden, p=0.3), features),
     "LRU": Entry(lambda s: nr.LRU(s.features, s.hidden, 3), features),
     "ZoneoutLSTM": Entry(lambda s: nr.ZoneoutLSTM(s.features, s.hidden), features),
     "ZoneoutGRU": Entry(lambda s: nr.ZoneoutGRU(s.features, s.hidden, 0.4), features),

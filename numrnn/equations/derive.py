@@ -6,6 +6,9 @@ the input alone do not depend on time: their products are made for all steps at 
 channels of a row are like products: what they are made of must be there, and they begin a phase. Functions of
 parameters alone are computed once, before everything else.
 
+Products and sums that no later step reads, nor anything made of them, are made after the loop, for many steps at once,
+and so are the blocks that need them. Their levels are counted on from those in the loop. The way back begins with them.
+
 Values that outlive their block are stored: new states, arguments of products, and results of costly functions that a
 later block or the backward pass reads. Everything else is computed again where it is needed. The backward pass visits
 the blocks in reverse; each is differentiated on its own, by reverse mode on the symbols.
@@ -94,7 +97,7 @@ class Program:
     groups : list of Group
         Linear maps, merged; each has an array of its own.
     products : list of Product
-        The matrix products inside the loop.
+        The matrix products inside the loop, and those after it.
     totals : list of Value
         Sums over the channels of a row, in the order of computation.
     blocks : list of Block
@@ -111,6 +114,10 @@ class Program:
         Values that are stored only until the end of their step.
     work : list of Value
         Values whose gradient is gathered from several places within a step.
+    ahead : list of Value
+        Values whose gradient, or a part of it, is made for many steps at once before the loop over time backwards.
+    depth, last_level : int
+        The last level of the loop, and of all; the levels in between are those after the loop.
     """
 
     def __init__(
@@ -120,7 +127,11 @@ class Program:
         self.outputs = self._as_outputs(outputs)
         self._levels: dict[Value, int] = {}
         self._are_fixed: dict[Value, bool] = {}
-        self.totals = [v for v in _ancestors([*self.outputs, *self._map_arguments()]) if v.kind == "total"]
+        every = _ancestors([*self.outputs, *self._map_arguments()])
+        self.totals = [v for v in every if v.kind == "total"]
+        read = [new for state, new in zip(states, self.outputs, strict=True) if state in every]
+        self._read_later = {v.name if v.kind == "linear" else v for v in _ancestors(read)}  # a map is so as a whole
+        self.depth = max(map(self.level, read), default=0)
         self.groups = self._make_groups()
         self.products = [
             Product(group, argument, position)
@@ -130,7 +141,7 @@ class Program:
         ]
         self.products.sort(key=lambda product: product.group.level)
         levels = [group.level for group in self.groups] + [self.level(value) for value in self.totals]
-        self.depth = max(levels, default=0)
+        self.last_level = max(levels, default=0)
         first = [p.argument for p in self.products if p.group.level == 1]
         first += [value.arguments[0] for value in self.totals if self.level(value) == 1]
         self._before_products = set(_ancestors(first))
@@ -153,17 +164,24 @@ class Program:
         return distinct
 
     def level(self, value: Value) -> int:
-        """Return how many products lie between the old state and `value`, one after the other."""
+        """Return how many products lie between the old state and `value`, one after the other.
+
+        If no later step reads any of it, it comes after all that is read.
+        """
         if value not in self._levels:
-            if value.kind == "linear":
+            if value.kind in ("linear", "total"):
                 recurrent = [argument for argument in value.arguments if argument is not self.input]
                 result = 1 + max(map(self.level, recurrent)) if recurrent else 0
-            elif value.kind == "total":
-                result = 1 + self.level(value.arguments[0])
+                if result and (value.name if value.kind == "linear" else value) not in self._read_later:
+                    result = max(result, self.depth + 1)
             else:
                 result = max(map(self.level, value.arguments), default=0)
             self._levels[value] = result
         return self._levels[value]
+
+    def is_after(self, value: Value) -> bool:
+        """Whether a value is made of products or sums after the loop."""
+        return self.level(value) > self.depth
 
     def is_fixed(self, value: Value) -> bool:
         """Whether a value is a function of parameters alone."""
@@ -192,6 +210,10 @@ class Program:
         """Return the group that computes a part of a linear map."""
         return next(group for group in self.groups if any(m.name == value.name for m in group.maps))
 
+    def products_of(self, group: Group) -> list[Product]:
+        """Return the products that make up a group's results, besides the map of the input."""
+        return [product for product in self.products if product.group is group]
+
     # ---- blocks --------------------------------------------------------------------------------------------------
 
     def _storable(self) -> list[Value]:
@@ -200,6 +222,7 @@ class Program:
         arguments += [value.arguments[0] for value in self.totals]
         every = _ancestors([*self.outputs, *arguments])
         self._chosen = {*self.outputs, *arguments}
+        self._in_loop = set(_ancestors(value for value in self._chosen if not self.is_after(value)))
         may_be = [v for v in every if v.kind == "operation" and not self.is_fixed(v)]
         return [v for v in may_be if v in self._chosen or OPERATIONS[v.name].costly]
 
@@ -209,7 +232,9 @@ class Program:
         Values of as many channels may depend on each other even if their sizes have different names.
         """
         level = self.level(value)
-        if level == 0 and self.depth > 0 and value not in self._before_products:
+        if self.last_level > self.depth and value not in self._in_loop:
+            level = max(level, self.depth + 1)  # only what comes after the loop reads it
+        elif level == 0 and self.depth > 0 and value not in self._before_products:
             level = 1
         if value.size is None:
             raise ValueError(
@@ -257,13 +282,19 @@ class Program:
                 block.gradients.values(), lambda v: v in stored or self.is_fixed(v)
             )
             wanted |= {v for v in block.gradients if v in stored or v.kind == "total"}
-        self.work = [v for v in (*self._stored, *self.totals) if v in wanted and v not in self.outputs]
+        after = [block for block in self.blocks if block.level > self.depth]
+        given = {value for block in after for value in block.gradients}
+        given |= {product.argument for product in self.products if product.group.level > self.depth}
+        gathered = [v for v in (*self._stored, *self.totals) if v in wanted]
+        self.ahead = [v for v in gathered if v in given and not (v in self.outputs and self.is_after(v))]
+        self.work = [v for v in gathered if v not in self.outputs and v not in self.ahead]
 
     def _place_stored(self) -> None:
         read_later = {value for block in self.blocks for value in block.inputs}
         read_back = {value for block in self.blocks for value in block.gradient_inputs}
         arguments = {product.argument for product in self.products}
         summed = {value.arguments[0] for value in self.totals}
+        kept_sums = {value.arguments[0] for value in self.totals if self.is_after(value)}
         self.passing: list[Value] = []
         self.kept: list[Value] = list(self.totals)
         self.kept_in_group: dict[Value, Value] = {}
@@ -273,7 +304,7 @@ class Program:
             for value in block.outputs:
                 if value in self.outputs:
                     continue
-                if value in arguments:
+                if value in arguments or value in kept_sums:
                     self.kept.append(value)
                 elif value in read_later or value in read_back:
                     if free:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from textwrap import wrap
 from typing import Any
 
-from numrnn.equations.derive import Block, Group, Product, Program, schedule
+from numrnn.equations.derive import Block, Group, Program, schedule
 from numrnn.equations.notation import WIDTH, Expression, Formula, Latex, Symbol, Text, combined, expression, total
 from numrnn.equations.symbols import LinearMap, Value
 from numrnn.errors import complaint
@@ -147,6 +147,8 @@ class Names:
         self._counts: Counter[str] = Counter()
         self._gradients: dict[Value, Symbol] = {}
         self._used = {NOTATIONS["text"].symbol(symbol) for symbol in self._of_maps()}
+        self.arriving = self._free(Symbol("y", ("t",), is_gradient=True))
+        """The gradient that the output receives."""
         self.of: dict[Value, Symbol] = {}
         """Symbols of inputs, states, parts of maps, and of operations that have a name in the code."""
         self._name_inputs()
@@ -286,15 +288,21 @@ class _Explanation:
     def sections(self) -> Iterator[Section]:
         p = self.program
         yield self._parameters()
-        forward = [self._before_loop(), *(self._forward(level) for level in range(p.depth + 1))]
+        phases = range(p.depth + 1)
+        forward = [self._before_loop(), *(self._forward(level) for level in phases), self._forward_after()]
         stored = self._stored()  # before the way back names more
-        backward = [self._arriving(), *(self._backward(level) for level in reversed(range(p.depth + 1)))]
+        backward = [self._backward_after(), self._arriving(), *(self._backward(level) for level in reversed(phases))]
         yield from (section for section in (*forward, stored, *backward, self._after_loop()) if section.rows)
 
     def _phase(self, level: int) -> str:
         if level == 0:
             return "before the first product" if self.program.depth else "without a product"
         return f"phase {level} of {self.program.depth}"
+
+    @property
+    def _levels_after(self) -> range:
+        """The levels after the loop."""
+        return range(self.program.depth + 1, self.program.last_level + 1)
 
     # ---- what there is -------------------------------------------------------------------------------------------
 
@@ -325,9 +333,6 @@ class _Explanation:
 
     # ---- forward -------------------------------------------------------------------------------------------------
 
-    def _products(self, group: Group) -> list[Product]:
-        return [product for product in self.program.products if product.group is group]
-
     def _before_loop(self) -> Section:
         section = Section("Forward, before the loop over time, for all steps at once")
         for value in schedule(self.program.fixed, lambda v: False)[0]:
@@ -339,7 +344,7 @@ class _Explanation:
                 if self.program.input in m.arguments:
                     terms = [self._mapped(m, m.arguments.index(self.program.input))]
                     value = total([*terms, *([Symbol("b", (m.name,))] if m.bias else [])])
-                    if self._products(group):
+                    if self.program.products_of(group):
                         section.add("", [Formula(Symbol("u", (m.name,)), value)])
                     else:
                         section.add("", self._map_formulas(m, value))
@@ -356,8 +361,18 @@ class _Explanation:
 
     def _forward(self, level: int) -> Section:
         section = Section(f"Forward, step t, {self._phase(level)}")
+        self._add_level(section, level)
+        return section
+
+    def _forward_after(self) -> Section:
+        section = Section("Forward, after the loop over time, for all steps at once")
+        for level in self._levels_after:
+            self._add_level(section, level)
+        return section
+
+    def _add_level(self, section: Section, level: int) -> None:
         for group in self.program.groups:
-            products = self._products(group)
+            products = self.program.products_of(group)
             if group.level == level and products:
                 formulas = []
                 for m in group.maps:
@@ -374,7 +389,6 @@ class _Explanation:
         for block in self.program.blocks:
             if block.level == level:
                 section.add(self._block_label(block), self._block(block))
-        return section
 
     def _block_label(self, block: Block) -> str:
         width = self.program.trace.width
@@ -432,13 +446,20 @@ class _Explanation:
     def _arriving(self) -> Section:
         p = self.program
         section = Section("Backward, step t, from the last to the first")
-        states = _listed(self.symbols[v] for v in p.outputs)
-        came = _listed(self._gradient(v) for v in p.outputs)
-        section.add("", [(*came, ": the gradients of the loss with respect to ", *states, ", as step t + 1 left them")])
-        output, arriving = self._gradient(p.outputs[0]), Symbol("y", ("t",), is_gradient=True)
+        new = [v for v in p.outputs if not p.is_after(v)]
+        if new:
+            states, came = _listed(self.symbols[v] for v in new), _listed(map(self._gradient, new))
+            left = ", as step t + 1 left them"
+            left += ", with what was added before the loop" if any(v in p.ahead for v in new) else ""
+            section.add("", [(*came, ": the gradients of the loss with respect to ", *states, left)])
+        if p.outputs[0] in new:
+            self._add_arriving(section)
+        return section
+
+    def _add_arriving(self, section: Section) -> None:
+        output, arriving = self._gradient(self.program.outputs[0]), self.names.arriving
         section.add("", [(arriving, ": the gradient that the output receives at step t")])
         section.add("", [Formula(output, arriving, adds=True)])
-        return section
 
     def _gradient(self, value: Value) -> Symbol:
         """Return the symbol of a value's gradient."""
@@ -450,9 +471,27 @@ class _Explanation:
         self.written.add(value)
         return adds
 
-    def _backward(self, level: int) -> Section:
+    def _backward_after(self) -> Section:
         p = self.program
+        section = Section("Backward, before the loop over time, for all steps at once")
+        new = [v for v in p.outputs if p.is_after(v)]
+        if new:
+            states, came = _listed(self.symbols[v] for v in new), _listed(map(self._gradient, new))
+            rest = ", which no later step reads: zero, or what the last state receives from outside"
+            section.add("", [(*came, ": the gradients of the loss with respect to ", *states, rest)])
+        if p.outputs[0] in new:
+            self._add_arriving(section)
+        for level in reversed(self._levels_after):
+            self._add_level_back(section, level)
+        return section
+
+    def _backward(self, level: int) -> Section:
         section = Section(f"Backward, step t, {self._phase(level)}")
+        self._add_level_back(section, level)
+        return section
+
+    def _add_level_back(self, section: Section, level: int) -> None:
+        p = self.program
         for block in reversed(p.blocks):
             if block.level == level and block.gradients:
                 section.add(self._block_label(block), self._block_back(block))
@@ -467,7 +506,6 @@ class _Explanation:
         if level == 0:
             left = [v for v in (*p.states, *p.trace.vectors.values()) if v not in self.written]
             section.add("", [Formula(self._gradient(v), 0.0) for v in left])
-        return section
 
     def _gathered(self, group: Group) -> list[Formula]:
         """Return the gradients of maps, of all their parts together."""

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from matplotlib.mathtext import MathTextParser
 
 import numrnn as nr
-from numrnn.equations import explain
+from numrnn.equations import explain, linear, tanh
 from numrnn.equations.notation import Expression, Formula, Latex, Symbol, Text
 from numrnn.recurrent.cell import Antisymmetric
 from tests import naive
@@ -175,8 +175,8 @@ class Computed:
         self.maps = cell.program().trace.maps
         self.parts, *sections = explain.sections(cell)
         kinds = {
-            kind: [section for section in sections if section.title.startswith(kind)]
-            for kind in ("Forward", "Stored", "Backward, step", "Backward, after")
+            kinds[0]: [section for section in sections if section.title.startswith(kinds)]
+            for kinds in (("Forward",), ("Stored",), ("Backward, step", "Backward, before"), ("Backward, after",))
         }
         assert sum(map(len, kinds.values())) == len(sections)
         states = cell.states
@@ -293,6 +293,16 @@ def test_what_an_explanation_says_is_what_the_cell_does(name):
         elif not part.startswith("start_"):
             np.testing.assert_allclose(found.gradient_of(part), gradients[part], err_msg=part, **close)
     assert set(found.symbols.values()) == set(gradients)
+
+
+def test_the_gradient_that_the_output_receives_is_told_from_that_of_a_state_called_y():
+    class Named(nr.Cell):
+        states = ("y",)
+
+        def equations(self, x, y):
+            return tanh(linear("map", x, y))
+
+    assert "dy_t' += dy_t" in Named(3, 4).explain()
 
 
 @settings(checks, max_examples=60)

@@ -1,6 +1,7 @@
 """From equations to a program and its text: phases, what is stored where, and values that depend on each other."""
 
 import ast
+import re
 
 import numba
 import numpy as np
@@ -10,7 +11,10 @@ import numrnn as nr
 from numrnn import equations as eq
 from numrnn.equations import linear, maximum, minimum, peephole, relu, sigmoid, tanh
 from numrnn.equations.emit import emit_blocks
+from numrnn.kernels.cpu import compile as compiling
 from tests import naive
+from tests.modules import OutputLayers
+from tests.uncompiled import run_uncompiled
 
 
 def names(values):
@@ -57,6 +61,69 @@ def test_maps_of_the_same_arguments_are_one_and_those_of_x_alone_are_outside_the
     assert maps(program) == [["a"], ["b"], ["c"], ["d"], ["e"]]
     assert [group.level for group in program.groups] == [0, 1, 1, 1, 2]
     assert [product.group.index for product in program.products] == [1, 2, 3, 4]
+
+
+def test_products_that_no_later_step_reads_are_after_the_loop():
+    program = nr.LRU(4, 4).program()
+    assert (program.depth, program.last_level) == (0, 1)
+    assert maps(program) == [["input"], ["output"]]
+    assert [product.group.level for product in program.products] == [1, 1]
+    assert program.ahead == program.outputs[1:]  # the gradients of re and im
+
+    program = OutputLayers(3, 4).program()
+    assert (program.depth, program.last_level) == (1, 4)
+    levels = {m.name: group.level for group in program.groups for m in group.maps}
+    assert levels == {"recurrent": 1, "gate": 0, "lower": 2, "upper": 4}
+    sums = {total.arguments[0].name: program.level(total) for total in program.totals}
+    assert sums == {"tanh": 2, "copy": 3}
+    homes = {value.arguments[0].name: block.level for block in program.blocks for value in block.outputs}
+    assert homes["gate"] == 2  # nothing in the loop reads that gate
+
+
+def test_a_product_that_a_later_step_reads_in_whatever_way_stays_in_the_loop():
+    for cell in (nr.RecLSTM(3, 4, 5), ReadByTheOther(3, 4)):
+        assert cell.program().last_level == cell.program().depth == 2
+
+
+@pytest.mark.parametrize(("make", "in_loop"), [(nr.LRU, 0), (OutputLayers, 1), (nr.FastLSTM, 1), (nr.GRU, 2)])
+def test_only_the_products_in_the_loop_are_made_at_every_step(make, in_loop, monkeypatch):
+    monkeypatch.setattr(compiling, "_import", run_uncompiled)
+    counts = []
+    for steps in (3, 7):
+        cell, x = make(2, 2).astype("float64"), np.ones((steps, 1, 2))
+        calls = count_products(cell._loop().module.forward.part.__globals__)
+        cell.forward_sequence(x)
+        forward = len(calls)
+        cell.backward_sequence(x, x)
+        counts.append((forward, len(calls) - forward))
+    few, many = counts
+    assert np.subtract(many, few).tolist() == [4 * in_loop, 4 * in_loop]
+
+
+def count_products(namespace):
+    """Let the products that kernels call be noted in a list from now on."""
+    calls = []
+
+    def noting(product):
+        def noted(*arguments):
+            calls.append(product)
+            product(*arguments)
+
+        return noted
+
+    products = {name: noting(value) for name, value in namespace.items() if re.fullmatch(r"product\d", name)}
+    namespace.update(products)
+    return calls
+
+
+class ReadByTheOther(nr.Cell):
+    """An output layer that the other state reads, as it was."""
+
+    states = ("y", "h")
+
+    def equations(self, x, y, h):
+        h = tanh(linear("recurrent", x, h)) + peephole("feedback", y)
+        return linear("output", h), h
 
 
 # ---- text ----------------------------------------------------------------------------------------------------------

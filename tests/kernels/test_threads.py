@@ -17,6 +17,7 @@ from numrnn.equations import linear, mean, sqrt, tanh
 from numrnn.kernels.cpu import loop, threads
 from numrnn.kernels.cpu.kernel import kernel
 from numrnn.kernels.cpu.machine import UNCACHED_OPTIONS
+from tests.modules import OutputLayers
 
 
 @pytest.fixture(autouse=True)
@@ -55,7 +56,7 @@ class Sums(nr.Cell):
         return tanh(a / sqrt(mean(a * a) + 0.1))
 
 
-CELLS = [nr.LSTM, nr.FastLSTM, nr.GRU, nr.RNN, nr.MinGRU, with_heads, Sums]
+CELLS = [nr.LSTM, nr.FastLSTM, nr.GRU, nr.RNN, nr.MinGRU, nr.LRU, with_heads, Sums, OutputLayers]
 cells = pytest.mark.parametrize("make", CELLS, ids=[cell.__name__ for cell in CELLS])
 
 
@@ -69,8 +70,9 @@ cells = pytest.mark.parametrize("make", CELLS, ids=[cell.__name__ for cell in CE
     inputs=st.integers(1, 40),
     hidden=st.sampled_from([1, 7, 64, 65, 150]),
     dtype=st.sampled_from(["float32", "float64"]),
+    stretch=st.sampled_from([1, 10000, loop.STRETCH_BYTES]),
 )
-def test_same_bits_for_any_number_of_threads(make, by_channels, number, steps, batch, inputs, hidden, dtype):
+def test_same_bits_for_any_number_of_threads(make, by_channels, number, steps, batch, inputs, hidden, dtype, stretch):
     cell = make(inputs, hidden).astype(dtype)
     x, grad_output = drawn(steps, batch, inputs, hidden, dtype)
     nr.set_num_threads(1)
@@ -78,6 +80,7 @@ def test_same_bits_for_any_number_of_threads(make, by_channels, number, steps, b
     nr.set_num_threads(number)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(loop.CellLoop, "shares_channels", lambda self, batch, parts: by_channels)
+        patch.setattr(loop, "STRETCH_BYTES", stretch)
         found = train(cell, x, grad_output)
     for array, other in zip(found, expected, strict=True):
         np.testing.assert_array_equal(array, other)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 import numrnn as nr
 from numrnn.equations import linear, sigmoid, tanh
-from tests.modules import recurrence, recurrent
+from tests.modules import OutputLayers, recurrence, recurrent
 
 HIDDEN, FEATURES = 3, 2
 
@@ -28,6 +28,7 @@ MAKE = {
     "RecLSTM": lambda: nr.RecLSTM(FEATURES, 4, HIDDEN),
     "MuFuRu": lambda: nr.MuFuRu(FEATURES, HIDDEN, ["keep", "replace"]),
     "own cell": lambda: Own(FEATURES, HIDDEN),
+    "output layers": lambda: OutputLayers(FEATURES, HIDDEN),
     "Recurrence": lambda: recurrence(SIZES, 2),
     "Recurrent": lambda: recurrent(SIZES),
 }

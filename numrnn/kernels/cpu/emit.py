@@ -1,7 +1,8 @@
 """Writes a program out as a module with three kernels: forward, backward, and the gradients of the parameters.
 
 In a step, matrix products and blocks alternate, level by level. Products read and write whole rows; blocks go over
-the channels of a row, a `Vector` at a time. All arrays lie flat; `row` counts time and batch together.
+the channels of a row, a `Vector` at a time. All arrays lie flat; `row` counts time and batch together. Levels after the
+loop are done for all rows of a stretch of steps at once, and so is their way back, before the loop over these steps.
 
 Each kernel does its part of the work. Parts of a kernel have the batch's rows to themselves, or, where `by_channels`
 says so, channels in units of `UNIT`, so that a part's weights stay in its core's cache. Nobody adds up what another
@@ -61,7 +62,7 @@ def emit_module(program: Program, dtype: str, origin: str, options: str = "OPTIO
         _emit_kernel("step", ", ".join(["x, output", *_step_arrays(program), "stretch"]), options, _step(program)),
         _emit_kernel(
             "backward",
-            "x, grad_output, grad_x, tape, gradients, weights, vectors, masks, flags",
+            "x, grad_output, grad_x, tape, gradients, weights, vectors, masks, flags, stretch",
             options,
             _backward(program),
         ),
@@ -87,6 +88,7 @@ class _Text:
     program: Program
     depth: int  # of what is done at a step
     lines: list[str] = field(default_factory=list)
+    is_after: bool = False  # whether what comes now is done for rows of many steps: those from `top` to `bottom`
 
     def add(self, depth: int, *texts: str) -> None:
         self.lines += ["    " * depth + text for text in texts]
@@ -144,9 +146,19 @@ class _Text:
         p = self.program
         if value in p.work:
             return f"work{p.work.index(value)}, n * size_{value.size} + {j}"
+        if value in p.ahead and (self.is_after or value not in p.outputs):
+            return self.ahead_place(value, j)
         if value.kind == "vector":
             return f"grad_vector{self.vectors.index(value)}, row * size_{value.size} + {j}"
         return f"grad_{self.place(value, j)}"
+
+    def ahead_place(self, value: Value, j: str = "j") -> str:
+        """Return where the part of a value's gradient is that comes from after the loop: in the rows of a stretch."""
+        return f"ahead{self.program.ahead.index(value)}, (row - start * batch) * size_{value.size} + {j}"
+
+    def gathered_place(self, k: int, size: str, j: str = "j") -> str:
+        row = "(row - start * batch)" if self.is_after else "n"
+        return f"gathered{k}, {row} * size_{size} + {j}"
 
     def _in_group(self, value: Value, j: str) -> str:
         group = self.program.group_of(value)
@@ -184,6 +196,7 @@ class _Text:
             "state": len(p.states),
             "kept": len(p.kept),
             "work": len(p.work),
+            "ahead": len(p.ahead),
             "passing": len(p.passing),
             "gathered": max((len(block.gathered) for block in p.blocks), default=0),
             "vector": len(self.vectors),
@@ -195,7 +208,7 @@ class _Text:
             if count is None:
                 self.add(0, f"{array} = {array}.ravel()")
             else:
-                is_plural = array.endswith(("pre", "kept", "work", "held", "passing", "gathered"))
+                is_plural = array.endswith(("pre", "kept", "work", "ahead", "held", "passing", "gathered"))
                 plural = array if is_plural else f"{array}s"
                 remarks = [self._remark(array, k) for k in range(count)]
                 self.add(0, *(f"{array}{k} = {plural}[{k}].ravel(){remarks[k]}" for k in range(count)))
@@ -212,15 +225,15 @@ class _Text:
             "low, high = (0, batch) if by_channels else share(batch, part, parts)",
         )
         names = dict.fromkeys(sizes)
-        unit = "TILE_VECTORS * LANES" if self.program.products else "LANES"
+        unit = "TILE_VECTORS * LANES" if self.program.depth else "LANES"
         self.add(0, *(f"first_{s}, last_{s} = share_of_channels(size_{s}, place, team, {unit})" for s in names))
 
     # ---- pieces of a step ----------------------------------------------------------------------------------------
 
     def block(self, name: str, size: str, loads: list[str], stores: list[str]) -> None:
         """Add the loops over rows and channels that run a block: `stores` are lines with `{0}` for a result."""
-        self.at_step(0, "for n in range(low, end):", "    row = t * batch + n")
-        self.at_step(1, f"for j in range(first_{size}, last_{size}, LANES):", f"    width = size_{size} - j")
+        self._over_rows()
+        self.at_step(1, f"for j in range({self._channels(size)}, LANES):", f"    width = size_{size} - j")
         results = [f"result{k}" for k in range(len(stores))]
         self.at_step(2, f"{', '.join(results)}, = {name}(" if results else f"{name}(")
         self.at_step(3, *(f"{text}," for text in loads))
@@ -230,13 +243,62 @@ class _Text:
 
     def rows_apart(self, line: str) -> None:
         """Add the loop that does something for each row; of several parts, one does it."""
-        self.at_step(0, "for n in range(low, end):", "    row = t * batch + n")
-        self.at_step(1, f"for j in range(first_{ROW}, last_{ROW}):", f"    {line}")
+        self._over_rows()
+        self.at_step(1, f"for j in range({self._channels(ROW)}):", f"    {line}")
 
     def fill(self, place: str, size: str) -> None:
         """Add loops that set something to zero in this part."""
-        self.at_step(0, "for n in range(low, high):", "    row = t * batch + n")
-        self.at_step(1, f"for j in range(first_{size}, last_{size}, LANES):", f"    fill({place}, size_{size} - j)")
+        self._over_rows("high")
+        self.at_step(1, f"for j in range({self._channels(size)}, LANES):", f"    fill({place}, size_{size} - j)")
+
+    def _over_rows(self, end: str = "end") -> None:
+        if self.is_after:
+            self.at_step(0, "for row in range(top, bottom):", "    n = row % batch")
+        else:
+            self.at_step(0, f"for n in range(low, {end}):", "    row = t * batch + n")
+
+    def _channels(self, size: str) -> str:
+        return f"0, size_{size}" if self.is_after else f"first_{size}, last_{size}"
+
+    def meet(self) -> None:
+        """Let all parts that have channels of the same rows wait for each other."""
+        if not self.is_after:
+            self.at_step(0, "wait(barrier, team)")
+
+    # ---- rows of matrix products: the first, and how many ---------------------------------------------------------
+
+    @property
+    def first_row(self) -> str:
+        return "top" if self.is_after else "t * batch + low"
+
+    @property
+    def rows(self) -> str:
+        return "bottom - top" if self.is_after else "end - low"
+
+    def channels_of_product(self, size: str) -> tuple[str, str] | None:
+        return None if self.is_after else (f"first_{size}", f"last_{size}")
+
+    # ---- after the loop, and before the loop backwards --------------------------------------------------------------
+
+    def begin_after(self) -> None:
+        """Begin what is done for the rows of all steps from `start` to `stop`, which are shared out whatever the batch.
+
+        With padding, steps are shared out, and that at the end of the batch is left out.
+        """
+        self.is_after = True
+        self.add(self.depth - 1, "wait(barrier, parts)", "pieces = stop - start if flags.size else parts")
+        self.add(self.depth - 1, "for piece in range(part, pieces, parts):")
+        self.at_step(0, "top, bottom = share((stop - start) * batch, piece, pieces)")
+        self.at_step(0, "top, bottom = start * batch + top, start * batch + bottom", "if flags.size:")
+        self.at_step(1, "bottom = top + active_end(flags, top, 0, batch)")
+
+    def end_after(self) -> None:
+        """End that on the way forward: padding may hold what other parts made."""
+        self.is_after = False
+        if self._states(after=True):
+            self.add(self.depth - 1, "if flags.size:", "    wait(barrier, parts)")
+            self.add(self.depth - 1, "for t in range(start, stop if flags.size else start):")
+            self.end_flagged(after=True)
 
     # ---- rows that are treated apart: `(array, row of n, size)` says where a row's channels are -------------------
 
@@ -246,12 +308,20 @@ class _Text:
         places = ", ".join(f"{array}, ({row}) * size_{size}" for array, row, size in rows)
         self.at_step(depth, f"{function}({places}, first_{size}, last_{size})")
 
-    def end_flagged(self) -> None:
-        """Give rows of padding the state that they end with, which is their output, too."""
+    def _states(self, after: bool) -> list[tuple[int, Value]]:
+        """Return the states, with their numbers, that are computed after the loop, or those in it."""
         p = self.program
+        new = enumerate(zip(p.states, p.outputs, strict=True))
+        return [(k, state) for k, (state, value) in new if p.is_after(value) == after]
+
+    def end_flagged(self, after: bool = False) -> None:
+        """Give rows of padding the state that they end with, which is their output, too."""
+        states = self._states(after)
+        if not states:
+            return
         self.at_step(0, "if flags.size:", "    for n in range(low, high):", "        row = t * batch + n")
         self.at_step(2, "if flags[row] & PADDING:")
-        for k, state in enumerate(p.states):
+        for k, state in states:
             size = state.size or ""
             after = f"state{k}", "row + batch", size
             self.at_step(3, "if flags[row] & HOLD:")
@@ -263,15 +333,20 @@ class _Text:
 
     def begin_flagged_backward(self) -> None:
         """Keep the gradients that the states after padding receive: what is computed there adds to them."""
+        states = self._states(after=False)
+        if not states:
+            return
         self.at_step(0, "if flags.size:", "    for n in range(low, high):", "        row = t * batch + n")
         self.at_step(2, "if flags[row] & PADDING:")
-        for k, state in enumerate(self.program.states):
+        for k, state in states:
             size = state.size or ""
             self.row_call(3, "copy_row", (f"grad_state{k}", "row + batch", size), (f"held{k}", "n", size))
 
     def end_flagged_backward(self, writes_input: bool) -> None:
         """Give rows of padding the gradients that they have."""
-        p = self.program
+        p, states = self.program, self._states(after=False)
+        if not (p.groups or self.vectors or writes_input or states):
+            return
         self.at_step(0, "if flags.size:", "    for n in range(low, high):", "        row = t * batch + n")
         self.at_step(2, "if flags[row] & PADDING:")
         for group in p.groups:
@@ -282,7 +357,7 @@ class _Text:
             self.row_call(3, "fill_row", (f"grad_vector{k}", "row", vector.size or ""))
         if writes_input:
             self.row_call(3, "fill_row", ("grad_x", "row", "input"))
-        for k, state in enumerate(p.states):
+        for k, state in states:
             size = state.size or ""
             before = f"grad_state{k}", "row", size
             self.row_call(3, "copy_row", (f"held{k}", "n", size), (f"grad_state{k}", "row + batch", size))
@@ -292,6 +367,25 @@ class _Text:
                 self.row_call(4, "add_row", (_grad_output(p, k), "row", size), before)
             self.at_step(3, "else:")
             self.row_call(4, "fill_row", before)
+
+    def begin_after_backward(self) -> list[Value]:
+        """Set the gradients of states that are computed after the loop: later steps add nothing, but padding holds.
+
+        Return these states.
+        """
+        p, states = self.program, self._states(after=True)
+        if states:
+            self.add(self.depth - 1, "for step in range(stop - start):", "    t = stop - 1 - step")
+        for k, state in states:
+            size = state.size or ""
+            before = f"grad_state{k}", "row", size
+            self.fill(self.gradient_place(state), size)
+            self.at_step(0, "if flags.size:", "    for n in range(low, high):", "        row = t * batch + n")
+            self.at_step(2, "if flags[row] & HOLD:")
+            self.row_call(3, "copy_row", (f"grad_state{k}", "row + batch", size), before)
+            if k < p.given_out:
+                self.row_call(3, "add_row", (_grad_output(p, k), "row", size), before)
+        return [state for _, state in states]
 
 
 def _panels(parts: int, low: str, high: str) -> str:
@@ -311,24 +405,30 @@ def _forward(program: Program) -> list[str]:
     _emit_input_maps(text)
     text.add(1, "wait(barrier, parts)", "for t in range(start, stop):")
     text.at_step(0, ACTIVE)
-    for level in range(program.depth + 1):
+    for level in range(program.last_level + 1):
+        if level == program.depth + 1:
+            text.end_flagged()
+            text.begin_after()
         products = [(k, product) for k, product in enumerate(program.products) if product.group.level == level]
         totals = [value for value in program.totals if program.level(value) == level]
         if products or totals:
-            text.at_step(0, "wait(barrier, team)")
+            text.meet()
         for k, product in products:
             group, size = product.group, product.group.size
-            array, start = _rows_of(program, product.argument)
-            row = f"(t * batch + low) * {group.columns} * size_{size}"
+            array, start = _rows_of(program, product.argument, text.first_row)
+            row = f"({text.first_row}) * {group.columns} * size_{size}"
+            is_first = _starts_from_bias(program, group) and product is program.products_of(group)[0]
             call = _Call(
-                source=(array, f"({start} + low)"),
-                rows="end - low",
+                source=(array, f"({start})"),
+                rows=text.rows,
                 panels=f"panels[{k}]",
-                channels=(f"first_{size}", f"last_{size}"),
-                before=(f"pre{group.index}", row, f"{group.columns} * size_{size}"),
+                channels=text.channels_of_product(size),
+                before=(f"biases[{group.index}]", "0", "0")
+                if is_first
+                else (f"pre{group.index}", row, f"{group.columns} * size_{size}"),
                 target=(f"pre{group.index}", row),
             )
-            _emit_product(text, 2, group, product.position, call)
+            _emit_product(text, text.depth, group, product.position, call)
         for value in totals:
             argument = value.arguments[0]
             source = f"sum_of({text.place(argument, '0')}, size_{argument.size})"
@@ -338,11 +438,14 @@ def _forward(program: Program) -> list[str]:
             if block.is_of_rows:
                 _emit_block(text, index, block)
         if totals or any(block.is_of_rows for _, block in at_level):
-            text.at_step(0, "wait(barrier, team)")
+            text.meet()
         for index, block in at_level:
             if not block.is_of_rows:
                 _emit_block(text, index, block)
-    text.end_flagged()
+    if program.last_level > program.depth:
+        text.end_after()
+    else:
+        text.end_flagged()
     return text.lines
 
 
@@ -526,7 +629,7 @@ def _emit_input_maps(text: _Text) -> None:
 
     text.add(1, "top, bottom = share((stop - start) * batch, part, parts)", "row = start * batch + top")
     for group in program.groups:
-        if group not in inputs:
+        if group not in inputs and not _starts_from_bias(program, group):
             pre = f"pre{group.index}, row * {group.columns} * size_{group.size}"
             text.add(1, f"repeat(biases[{group.index}], {pre}, bottom - top)")
     if inputs:
@@ -543,8 +646,13 @@ def _maps_input(program: Program, group: Group) -> bool:
     return program.input in group.maps[0].arguments
 
 
-def _rows_of(program: Program, value: Value, row: str = "t * batch") -> tuple[str, str]:
-    """Return the array of a product's argument, and its row at step t."""
+def _starts_from_bias(program: Program, group: Group) -> bool:
+    """Whether nothing is written to a group's results before its first product."""
+    return group.level > program.depth and not _maps_input(program, group)
+
+
+def _rows_of(program: Program, value: Value, row: str) -> tuple[str, str]:
+    """Return the array of a product's argument, and the row that belongs to `row`."""
     if value is program.input:
         return "x", row
     if value in program.states:
@@ -554,18 +662,22 @@ def _rows_of(program: Program, value: Value, row: str = "t * batch") -> tuple[st
     return f"kept{program.kept.index(value)}", row
 
 
-def _gradient_rows_of(program: Program, value: Value) -> tuple[str, str]:
-    """Return the array of the gradient of a product's argument, and its row at step t."""
+def _gradient_rows_of(text: _Text, value: Value) -> tuple[str, str]:
+    """Return the array of the gradient of a product's argument, and its first row."""
+    program = text.program
     if value in program.work:
-        return f"work{program.work.index(value)}", "0"
-    array, row = _rows_of(program, value)
+        return f"work{program.work.index(value)}", "low"
+    if value in program.ahead and (text.is_after or value not in program.outputs):
+        return f"ahead{program.ahead.index(value)}", f"{text.first_row} - start * batch"
+    array, row = _rows_of(program, value, text.first_row)
     return f"grad_{array}", row
 
 
 def _backward(program: Program) -> list[str]:
-    text = _Text(program, depth=1)
-    text.add(0, "grad_pre, grad_states, grad_vectors, work, held, gathered = gradients")
-    text.unpack("x", "pre", "state", "kept", "grad_pre", "grad_state", "grad_vector", "work", "grad_x")
+    has_after = program.last_level > program.depth
+    text = _Text(program, depth=1 + has_after)
+    text.add(0, "grad_pre, grad_states, grad_vectors, work, ahead, held, gathered = gradients")
+    text.unpack("x", "pre", "state", "kept", "grad_pre", "grad_state", "grad_vector", "work", "ahead", "grad_x")
     outside = [f"grad_output[{k}]" for k in range(program.given_out)] if program.given_out > 1 else ["grad_output"]
     text.add(0, *(f"{_grad_output(program, k)} = {array}.ravel()" for k, array in enumerate(outside)))
     text.unpack_more("mask", "held", "gathered")
@@ -576,36 +688,41 @@ def _backward(program: Program) -> list[str]:
     writes_input = any(program.input in block.gradients for block in program.blocks)
     sizes += ["input"] * writes_input + [ROW] * bool(program.totals)
     text.share([block.size for block in program.blocks] + [group.size for group in program.groups] + sizes)
-    text.add(0, "for step in range(steps):", "    t = steps - 1 - step")
-    text.at_step(0, ACTIVE)
-    text.begin_flagged_backward()
     written: set[Value] = set(program.outputs)  # gradients that hold something already: those of the new states do
+    if has_after:
+        text.add(0, "for stop in range(steps, 0, -stretch):", "    start = max(0, stop - stretch)")
+        written.update(text.begin_after_backward())
+        written.difference_update(program.ahead)
+        text.begin_after()
 
     def way_of(value: Value) -> str:
         way = "add_to" if value in written else "store"
         written.add(value)
         return way
 
-    for level in reversed(range(program.depth + 1)):
+    for level in reversed(range(program.last_level + 1)):
+        if level == program.depth:
+            _begin_steps_back(text)
+            written.update(program.outputs)
         at_level = [(k, block) for k, block in enumerate(program.blocks) if block.level == level and block.gradients]
         for index, block in reversed(at_level):  # those of rows come last
             loads = [_gradient_load(text, value, block) for value in block.gradient_inputs]
             stores = [
-                f"store({{0}}, gathered{block.gathered.index(v)}, n * size_{block.size} + j, width)"
+                f"store({{0}}, {text.gathered_place(block.gathered.index(v), block.size)}, width)"
                 if v in block.gathered
                 else f"{way_of(v)}({{0}}, {text.gradient_place(v)}, width)"
                 for v in block.gradients
             ]
             text.block(f"block{index}_backward", block.size, loads, stores)
             if block.gathered:
-                text.at_step(0, "wait(barrier, team)")
+                text.meet()
             for k, value in enumerate(block.gathered):
                 sign = "+=" if value in written else "="
                 written.add(value)
-                source = f"sum_of(gathered{k}, n * size_{block.size}, size_{block.size})"
+                source = f"sum_of({text.gathered_place(k, block.size, '0')}, size_{block.size})"
                 text.rows_apart(f"{_element(text.gradient_place(value))} {sign} {source}")
             if block.gathered or block.is_of_rows:
-                text.at_step(0, "wait(barrier, team)")
+                text.meet()
         for group in program.groups:
             if group.level == level:
                 for value in _parts(program, group.maps):
@@ -613,7 +730,7 @@ def _backward(program: Program) -> list[str]:
                         text.fill(text.gradient_place(value), group.size)
         products = [(k, product) for k, product in enumerate(program.products) if product.group.level == level]
         if products:
-            text.at_step(0, "wait(barrier, team)")
+            text.meet()
         for k, product in products:
             _emit_product_back(text, k, product, product.argument in written)
             written.add(product.argument)
@@ -628,15 +745,26 @@ def _backward(program: Program) -> list[str]:
     return text.lines
 
 
+def _begin_steps_back(text: _Text) -> None:
+    """Begin the loop over time backwards: over a stretch of steps if something was done for all of it before."""
+    if text.is_after:
+        text.is_after = False
+        text.add(1, "wait(barrier, parts)", "for step in range(stop - start):", "    t = stop - 1 - step")
+    else:
+        text.add(0, "for step in range(steps):", "    t = steps - 1 - step")
+    text.at_step(0, ACTIVE)
+    text.begin_flagged_backward()
+
+
 def _emit_product_back(text: _Text, k: int, product: Product, is_written: bool) -> None:
     group, size = product.group, f"size_{product.argument.size}"
-    array, row = _gradient_rows_of(text.program, product.argument)
-    target = array, f"({row} + low) * {size}"
+    array, row = _gradient_rows_of(text, product.argument)
+    target = array, f"({row}) * {size}"
     call = _Call(
-        source=(f"grad_pre{group.index}", "(t * batch + low)"),
-        rows="end - low",
+        source=(f"grad_pre{group.index}", f"({text.first_row})"),
+        rows=text.rows,
         panels=f"panels[{k}]",
-        channels=(f"first_{product.argument.size}", f"last_{product.argument.size}"),
+        channels=text.channels_of_product(product.argument.size or ""),
         before=(*target, size) if is_written else ("zeros", "0", "0"),
         target=target,
     )
@@ -681,6 +809,8 @@ def _gradient_load(text: _Text, value: Value, block: Block) -> str:
         return text.load(value, block)
     target = value.arguments[0]
     gradient = text.load_gradient(target, block)
+    if target in text.program.outputs and target in text.program.ahead:
+        gradient = f"{gradient} + load({text.ahead_place(target)}, width)"
     given_out = text.program.outputs[: text.program.given_out]
     if target in given_out:
         array = _grad_output(text.program, given_out.index(target))
@@ -696,7 +826,7 @@ def _grad_output(program: Program, k: int) -> str:
 def _accumulate(program: Program) -> list[str]:
     """Add up the rows' gradients in the order of stepping back: the last row first."""
     text = _Text(program, depth=0)
-    text.add(0, "grad_pre, grad_states, grad_vectors, work, held, gathered = gradients")
+    text.add(0, "grad_pre, grad_states, grad_vectors, work, ahead, held, gathered = gradients")
     text.unpack("x", "state", "kept", "grad_pre", "grad_vector")
     text.add(0, "rows = steps * batch")
     index = 0

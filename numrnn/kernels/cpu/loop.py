@@ -212,12 +212,15 @@ class CellLoop:
         self._loop_bytes = self.dtype.itemsize * sum(
             product.group.columns * sizes[product.group.size] * (sizes[product.argument.size or ""] // product.heads)
             for product in program.products
+            if product.group.level <= program.depth
         )
         self.pre_widths = [group.columns * sizes[group.size] for group in program.groups]
         self.state_widths = [sizes[state.size or ""] for state in program.states]
         self.kept_widths = [program.trace.width(value.size) for value in program.kept]
         self.passing_widths = [sizes[value.size or ""] for value in program.passing]
         self._work_widths = [program.trace.width(value.size) for value in program.work]
+        self._ahead_widths = [program.trace.width(value.size) for value in program.ahead]
+        self._gathers_ahead = any(block.gathered and block.level > program.depth for block in program.blocks)
         gathered = [(block.gathered, program.trace.width(block.size)) for block in program.blocks]
         most = max((len(values) for values, _ in gathered), default=0)
         self._gathered_widths = [max(width for values, width in gathered if len(values) > k) for k in range(most)]
@@ -259,7 +262,7 @@ class CellLoop:
         return tape
 
     def stretch(self, batch: int) -> int:
-        """Return for how many steps the maps of the input are made at once."""
+        """Return for how many steps what need not wait for the loop is made at once."""
         return max(1, STRETCH_BYTES // max(1, batch * self._step_bytes))
 
     def start_backward(self, tape: Tape) -> None:
@@ -278,7 +281,7 @@ class CellLoop:
         gradients = self._gradients(tape, batch)
         masks = (*tape.masks, *tape.noise)
         arrays = tape.forward_arrays, gradients, weights.matrices, weights.vectors, masks, tape.flags
-        arguments = (x, grad_output, grad_x, *arrays)
+        arguments = (x, grad_output, grad_x, *arrays, self.stretch(batch))
         self._run(self.module.backward, arguments, steps, batch)
         return grad_x
 
@@ -286,8 +289,11 @@ class CellLoop:
         work = tuple([empty((batch, width), self.dtype) for width in self._work_widths])
         rows = batch if tape.flags.size else 0
         held = tuple([empty((rows, width), self.dtype) for width in self.state_widths])
-        gathered = tuple([empty((batch, width), self.dtype) for width in self._gathered_widths])
-        return tape.grad_pre, tape.grad_states, tape.grad_vectors, work, held, gathered
+        ahead_rows = batch * min(len(tape), self.stretch(batch))
+        ahead = tuple([empty((ahead_rows, width), self.dtype) for width in self._ahead_widths])
+        rows = ahead_rows if self._gathers_ahead else batch
+        gathered = tuple([empty((rows, width), self.dtype) for width in self._gathered_widths])
+        return tape.grad_pre, tape.grad_states, tape.grad_vectors, work, ahead, held, gathered
 
     def accumulate(self, gradients: Parameters, tape: Tape, x: np.ndarray, scale: float) -> None:
         """Add the gradients of the parameters, row by row in the order of stepping back: last row first."""
