@@ -69,7 +69,9 @@ def time_of_import(package: str) -> float:
 
 def _output_of(program: str, argument: str, environment: dict[str, str]) -> str:
     command = [sys.executable, "-c", program, argument]
-    done = subprocess.run(command, env=os.environ | environment, capture_output=True, text=True, check=False)
+    variables = os.environ | environment
+    variables.pop("PYTHONDONTWRITEBYTECODE", None)  # what pip installs is compiled to bytecode, too
+    done = subprocess.run(command, env=variables, capture_output=True, text=True, check=False)
     if done.returncode:
         raise RuntimeError(done.stderr)
     return done.stdout
