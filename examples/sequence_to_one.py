@@ -6,13 +6,15 @@
 A GRU reads each sequence from both ends, all of a batch at once and none longer than it is (`VariableLength`); the mean
 of what it wrote goes to the classifier.
 
-`names`: surnames of ten languages, without their accents, from the package `faker` (MIT); 400 of each, a fifth of them
-for the test; names that two languages share are left out. `vowels`: nine men say "ae"; 12 coefficients of the spectrum,
-7 to 29 steps, 270 utterances to train and 370 to test (Kudo, Toyama and Shimbo 1999, Multidimensional curve
-classification using passing-through regions), from the package `aeon`. Both are read as files, nothing is imported.
+`names`: surnames of ten languages, without their accents, as pairs of neighbouring letters, from the package `faker`
+(MIT); 400 of each, a fifth of them for the test; names that two languages share are left out. `vowels`: nine men say
+"ae"; 12 coefficients of the spectrum, 7 to 29 steps, 270 utterances to train and 370 to test (Kudo, Toyama and Shimbo
+1999, Multidimensional curve classification using passing-through regions), from the package `aeon`. Both are read as
+files, nothing is imported.
 
-Measured on the test: 69.7 % of the names, and naive Bayes on pairs of letters 71.2 %: with 3,000 names, counting is as
-good as a GRU. 97.6 % of the utterances, and 95.1 % by the nearest mean over time.
+Measured on the test, for the seeds 0, 1, 2: 74.2, 72.6 and 77.6 % of the names, and naive Bayes on the same pairs 71.2,
+72.8 and 74.4 %; a GRU that reads single letters gets 69.7, 68.8 and 73.9 % of so few names. 97.6 % of the utterances,
+and 95.1 % by the nearest mean over time.
 """
 
 import argparse
@@ -39,6 +41,7 @@ LANGUAGES = {
     "es_ES": "Spanish",
 }
 LETTERS = " '-abcdefghijklmnopqrstuvwxyz"
+PAIRS = (len(LETTERS) + 1) ** 2  # of letters, or the blank before and after the name
 
 
 def arguments() -> argparse.Namespace:
@@ -72,6 +75,12 @@ def surnames(locale: str) -> set[str]:
     return {word for word in plain if len(word) > 1 and set(word) <= set(LETTERS)}
 
 
+def pairs(word: str) -> np.ndarray:
+    """Return the numbers of the pairs of neighbouring letters."""
+    letters = np.array([0, *(1 + LETTERS.index(letter) for letter in word), 0])
+    return letters[:-1] * (len(LETTERS) + 1) + letters[1:]
+
+
 def names(random: np.random.Generator, count: int = 400) -> tuple[tuple, tuple, list[str]]:
     of_locale = [surnames(locale) for locale in LANGUAGES]
     data = [[], []], [[], []]
@@ -79,7 +88,7 @@ def names(random: np.random.Generator, count: int = 400) -> tuple[tuple, tuple, 
         own = sorted(words.difference(*(other for other in of_locale if other is not words)))
         chosen = [own[k] for k in random.permutation(len(own))[:count]]
         for part, some in zip(data, (chosen[len(chosen) // 5 :], chosen[: len(chosen) // 5]), strict=True):
-            part[0].extend(np.array([LETTERS.index(letter) for letter in word]) for word in some)
+            part[0].extend(map(pairs, some))
             part[1].extend([language] * len(some))
     return (*data, list(LANGUAGES.values()))
 
@@ -108,17 +117,11 @@ def vowels(folder: Path | None) -> tuple[tuple, tuple, list[str]]:
 
 def letter_pairs(read: tuple, test: tuple) -> float:
     """Return the accuracy of naive Bayes on pairs of neighbouring letters."""
-    size = len(LETTERS) + 1  # and the blank before and after the name
-
-    def pairs(word: np.ndarray) -> np.ndarray:
-        padded = np.concatenate([[size - 1], word, [size - 1]])
-        return padded[:-1] * size + padded[1:]
-
-    counts = np.full((len(LANGUAGES), size * size), 0.1)
+    counts = np.full((len(LANGUAGES), PAIRS), 0.1)
     for word, language in zip(*read, strict=True):
-        np.add.at(counts[language], pairs(word), 1)
+        np.add.at(counts[language], word, 1)
     scores = np.log(counts / counts.sum(axis=1, keepdims=True))
-    answers = [scores[:, pairs(word)].sum(axis=1).argmax() for word in test[0]]
+    answers = [scores[:, word].sum(axis=1).argmax() for word in test[0]]
     return float(np.mean(np.array(answers) == test[1]))
 
 
@@ -170,7 +173,7 @@ def train(model: nr.Module, read: tuple, test: tuple, options: argparse.Namespac
 
 
 def with_gaps(sequence: np.ndarray, share: float, random: np.random.Generator) -> np.ndarray:
-    """Wipe out some steps: a letter becomes a blank, a frame the mean."""
+    """Wipe out some steps: letters become blanks, a frame the mean."""
     wiped = sequence.copy()
     wiped[random.random(len(sequence)) < share] = 0
     return wiped
@@ -213,7 +216,7 @@ def main() -> None:
     nr.seed(options.seed)
     if options.data == "names":
         read, test, classes = names(np.random.default_rng(options.seed))
-        step = nr.Sequential(nr.LookupTable(len(LETTERS), 32), nr.GRU(32, options.hidden))
+        step = nr.Sequential(nr.LookupTable(PAIRS, 64), nr.GRU(64, options.hidden))
         baseline, what = letter_pairs(read, test), "naive Bayes on pairs of letters"
     else:
         read, test, classes = vowels(options.folder)
