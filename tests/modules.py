@@ -216,7 +216,7 @@ class OutputLayers(nr.Cell):
         new = peephole("kept", h) + sigmoid(gate) * tanh(n)
         a = linear("lower", dropout("lower", new), h, sigmoid(n) * tanh(new))
         a = a - mean(a)
-        lower = tanh(a + n) * peephole("old", h)
+        lower = new + tanh(a + n) * peephole("old", h)
         upper = sigmoid(linear("gate", x)) * dropout("upper", linear("upper", lower, x)) + mean(tanh(new))
         return upper, new, lower
 
