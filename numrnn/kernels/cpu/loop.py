@@ -6,6 +6,7 @@ arrays, which is why they agree bit for bit.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -43,6 +44,9 @@ EVALUATE_NUMBERS, EVALUATE_STEPS = 1 << 18, 64
 """Results of maps, or at least steps, of a sequence that are computed at once in evaluate mode: this bounds the memory
 of a long one."""
 
+WIDE_WORK = 8
+"""Operations for each number of a wide state, which is read, changed and added up."""
+
 NO_FLAGS = np.zeros((0, 0), np.uint8)
 
 
@@ -64,7 +68,7 @@ class Tape:
     states: Arrays
     kept: Arrays
     grad_pre: Arrays = ()
-    grad_states: Arrays = ()  # like states: the gradient that each state receives from later steps
+    grad_states: Arrays = ()  # like states: what each receives from later steps; of wide ones, two steps in turn
     grad_vectors: Arrays = ()
     masks: Arrays = ()  # (batch, channels)
     noise: Arrays = ()  # (time, batch, channels)
@@ -72,6 +76,11 @@ class Tape:
 
     def __len__(self) -> int:
         return len(self.states[0]) - 1
+
+    @property
+    def last_gradients(self) -> list[np.ndarray]:
+        """What the states after the last step receive, as views; those before the first step are the first rows."""
+        return [array[len(self) % len(array)] for array in self.grad_states]
 
     @property
     def forward_arrays(self) -> tuple[Arrays, ...]:
@@ -86,7 +95,7 @@ class Tape:
             tuple(a[two] for a in self.states),
             tuple(a[one] for a in self.kept),
             tuple(a[one] for a in self.grad_pre),
-            tuple(a[two] for a in self.grad_states),
+            tuple(a[two] if len(a) > len(self) else a for a in self.grad_states),
             tuple(a[one] for a in self.grad_vectors),
             self.masks,
             tuple(a[one] for a in self.noise),
@@ -216,6 +225,8 @@ class CellLoop:
         )
         self.pre_widths = [group.columns * sizes[group.size] for group in program.groups]
         self.state_widths = [sizes[state.size or ""] for state in program.states]
+        self.is_wide = [state in program.wide for state in program.states]
+        self._wide_numbers = sum(itertools.compress(self.state_widths, self.is_wide))
         self.kept_widths = [program.trace.width(value.size) for value in program.kept]
         self.passing_widths = [sizes[value.size or ""] for value in program.passing]
         self._work_widths = [program.trace.width(value.size) for value in program.work]
@@ -264,10 +275,11 @@ class CellLoop:
         """Make room for a tape's gradients, with zeros as the gradient of the last state."""
         steps, batch, dtype = len(tape), tape.states[0].shape[1], self.dtype
         tape.grad_pre = tuple([empty(array.shape, dtype) for array in tape.pre])
-        tape.grad_states = tuple([empty(array.shape, dtype) for array in tape.states])
+        shapes = zip((array.shape for array in tape.states), self.is_wide, strict=True)
+        tape.grad_states = tuple([empty((2, *shape[1:]) if is_wide else shape, dtype) for shape, is_wide in shapes])
         tape.grad_vectors = tuple([empty((steps, batch, width), dtype) for width in self._vector_widths])
-        for array in tape.grad_states:
-            array[-1] = 0
+        for array in tape.last_gradients:
+            array[...] = 0
 
     def backward(self, weights: Weights, tape: Tape, x: np.ndarray, grad_output: np.ndarray) -> np.ndarray:
         """Go back through a tape whose gradient of the last state is set; return the gradient of `x`."""
@@ -290,20 +302,39 @@ class CellLoop:
     def accumulate(self, gradients: Parameters, tape: Tape, x: np.ndarray, scale: float) -> None:
         """Add the gradients of the parameters, row by row in the order of stepping back: last row first."""
         if tape.flags.size and (tape.flags & PADDING).any():
-            x, tape = _without_padding(x, tape)
+            x, tape = self._without_padding(x, tape)
         steps, batch = x.shape[:2]
         targets = tuple(gradients[name] for name in self._order)
         arrays = self._gradients(tape, 0)
         arguments = (x, tape.forward_arrays, arrays, targets, self.dtype.type(scale))
         self._run(self.module.accumulate, arguments, steps, batch)
 
+    def _without_padding(self, x: np.ndarray, tape: Tape) -> tuple[np.ndarray, Tape]:
+        """Return the rows of all steps that are not padding as one step, as far as the parameters' gradients need them."""
+        rows = np.flatnonzero((tape.flags & PADDING) == 0)
+
+        def chosen(arrays: Arrays) -> Arrays:
+            return tuple([array.reshape(-1, array.shape[2])[rows][np.newaxis] for array in arrays])
+
+        def before_and_after(array: np.ndarray) -> np.ndarray:
+            return np.stack([array.reshape(-1, array.shape[2])[rows + shift] for shift in (0, x.shape[1])])
+
+        # no map sees wide states
+        pairs = zip(tape.states, self.is_wide, strict=True)
+        states = [array[:2, :0] if is_wide else before_and_after(array) for array, is_wide in pairs]
+        grad_pre, grad_vectors = chosen(tape.grad_pre), chosen(tape.grad_vectors)
+        # results and gradients of states are not looked at
+        chosen_tape = Tape(grad_pre, tuple(states), chosen(tape.kept), grad_pre, tuple(states), grad_vectors)
+        return chosen((x,))[0], chosen_tape
+
     def _run(self, kernel: Any, arguments: tuple[Any, ...], steps: int, batch: int) -> None:
-        parts = threads_for(steps * batch * self._row_work)
+        parts = threads_for(steps * batch * (self._row_work + WIDE_WORK * self._wide_numbers))
         run(kernel, (*arguments, self._shares_channels(batch, parts)), parts)
 
     def steps_at_once(self, batch: int) -> int:
         """Return how many steps are computed at once if nothing of them is kept."""
-        return max(EVALUATE_STEPS, EVALUATE_NUMBERS // max(1, batch * sum(self.pre_widths)))
+        least = 1 if self._wide_numbers else EVALUATE_STEPS
+        return max(least, EVALUATE_NUMBERS // max(1, batch * (sum(self.pre_widths) + self._wide_numbers)))
 
     def shares_steps(self, batch: int) -> bool:
         """Whether threads should share single steps, by channels: where most of the time goes to reading weights."""
@@ -321,20 +352,6 @@ class CellLoop:
             return parts > 1 and batch * -(-vectors // parts) <= vectors * -(-batch // parts)
         is_large = self._loop_bytes >= CACHE_BYTES * max(1, batch / (FEW_ROWS * parts))
         return parts > 1 and is_large and batch * self._loop_bytes >= parts * STEP_BYTES
-
-
-def _without_padding(x: np.ndarray, tape: Tape) -> tuple[np.ndarray, Tape]:
-    """Return the rows of all steps that are not padding as one step, as far as the parameters' gradients need them."""
-    rows = np.flatnonzero((tape.flags & PADDING) == 0)
-
-    def chosen(arrays: Arrays) -> Arrays:
-        return tuple([array.reshape(-1, array.shape[2])[rows][np.newaxis] for array in arrays])
-
-    states = [np.stack([a.reshape(-1, a.shape[2])[rows + shift] for shift in (0, x.shape[1])]) for a in tape.states]
-    grad_pre, grad_vectors = chosen(tape.grad_pre), chosen(tape.grad_vectors)
-    # results and gradients of states are not looked at
-    chosen_tape = Tape(grad_pre, tuple(states), chosen(tape.kept), grad_pre, tuple(states), grad_vectors)
-    return chosen((x,))[0], chosen_tape
 
 
 class Stepper:
