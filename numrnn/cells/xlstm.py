@@ -232,9 +232,9 @@ class MLSTM(Cell):
         carried = m - softplus(-f)
         m = maximum(carried, i)
         i, f = exp(i - m), exp(carried - m)
-        k = spread(i * sqrt(share("keys") / share("heads")), "keys") * k
-        c = spread(f, "memory") * c + spread(k, "memory") * spread(v, "memory", "heads")
-        n = spread(f, "keys") * n + k
+        written = spread(i * sqrt(share("keys") / share("heads")), "keys") * k
+        c = spread(f, "memory") * c + spread(written, "memory") * spread(v, "memory", "heads")
+        n = spread(f, "keys") * n + written
         read = total(c * spread(q, "memory"), "hidden", "heads")
         scale = exp(minimum(maximum(-m, -STEEPEST), STEEPEST))
         scale = maximum(abs(total(n * q, "heads")), scale)

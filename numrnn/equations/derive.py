@@ -366,12 +366,12 @@ class Program:
             block.gradient_nodes, block.gradient_inputs = schedule(
                 block.gradients.values(), lambda v: v in stored or self.is_fixed(v)
             )
-            wanted |= {v for v in _unspread(block.gradients) if v in stored or v.kind == "total"}
+            wanted |= {v for v in unspread(block.gradients) if v in stored or v.kind == "total"}
         self.work = [v for v in (*self._stored, *self.totals) if v in wanted and v not in self.outputs]
 
     def _place_stored(self) -> None:
-        read_later = {value for block in self.blocks for value in _unspread(block.inputs)}
-        read_back = {value for block in self.blocks for value in _unspread(block.gradient_inputs)}
+        read_later = {value for block in self.blocks for value in unspread(block.inputs)}
+        read_back = {value for block in self.blocks for value in unspread(block.gradient_inputs)}
         arguments = {product.argument for product in self.products}
         summed = {value.arguments[0] for value in self.totals if value.size == ROW}
         self.passing: list[Value] = []
@@ -379,7 +379,7 @@ class Program:
         self.kept_in_group: dict[Value, Value] = {}
         for block in self.blocks:
             maps = [v for v in block.inputs if v.kind == "linear"]
-            readers = {v: [b for b in self.blocks if v in _unspread(b.inputs)] for v in maps}
+            readers = {v: [b for b in self.blocks if v in unspread(b.inputs)] for v in maps}
             free = [v for v, blocks in readers.items() if blocks == [block] and v not in read_back]
             for value in block.outputs:
                 if value in self.outputs:
@@ -412,7 +412,7 @@ def _pass_on(value: Value, gradients: dict[Value, Value]) -> None:
             gradients[argument] = contribution if known is None else known + contribution
 
 
-def _unspread(values: Iterable[Value]) -> list[Value]:
+def unspread(values: Iterable[Value]) -> list[Value]:
     """Return values, and in the place of what is spread what it is spread from."""
     return [value.arguments[0] if value.kind == "spread" else value for value in values]
 

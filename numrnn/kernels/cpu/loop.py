@@ -44,6 +44,9 @@ EVALUATE_NUMBERS, EVALUATE_STEPS = 1 << 18, 64
 """Results of maps, or at least steps, of a sequence that are computed at once in evaluate mode: this bounds the memory
 of a long one."""
 
+EVALUATE_WIDE = 1 << 20
+"""Numbers of wide states in such steps: with fewer, the copies from one stretch of steps to the next cost too much."""
+
 WIDE_WORK = 8
 """Operations for each number of a wide state, which is read, changed and added up."""
 
@@ -333,8 +336,9 @@ class CellLoop:
 
     def steps_at_once(self, batch: int) -> int:
         """Return how many steps are computed at once if nothing of them is kept."""
-        least = 1 if self._wide_numbers else EVALUATE_STEPS
-        return max(least, EVALUATE_NUMBERS // max(1, batch * (sum(self.pre_widths) + self._wide_numbers)))
+        if self._wide_numbers:
+            return max(1, EVALUATE_WIDE // max(1, batch * self._wide_numbers))
+        return max(EVALUATE_STEPS, EVALUATE_NUMBERS // max(1, batch * sum(self.pre_widths)))
 
     def shares_steps(self, batch: int) -> bool:
         """Whether threads should share single steps, by channels: where most of the time goes to reading weights."""
