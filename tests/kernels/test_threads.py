@@ -43,6 +43,10 @@ def with_heads(inputs, hidden):
     return nr.SLSTM(inputs, hidden, heads=math.gcd(hidden, 6))
 
 
+def with_matrices(inputs, hidden):
+    return nr.MLSTM(inputs, hidden, heads=math.gcd(hidden, 6))
+
+
 class Sums(nr.Cell):
     """Sums over features, which a thread makes for the others where they share channels."""
 
@@ -52,7 +56,7 @@ class Sums(nr.Cell):
         return tanh(a / sqrt(mean(a * a) + 0.1))
 
 
-CELLS = [nr.LSTM, nr.FastLSTM, nr.GRU, nr.RNN, nr.MinGRU, with_heads, Sums]
+CELLS = [nr.LSTM, nr.FastLSTM, nr.GRU, nr.RNN, nr.MinGRU, with_heads, with_matrices, Sums]
 cells = pytest.mark.parametrize("make", CELLS, ids=[cell.__name__ for cell in CELLS])
 
 
