@@ -353,7 +353,7 @@ class Program:
                 for source in sources:
                     seed = self.trace.value("seed", source.name, arguments=(source,), size=source.size)
                     if source is not v and source.size != ROW:
-                        seed = self.trace.spread(seed, v.size or "", source.groups)
+                        seed = self.trace.of_groups("spread", seed, v.size or "", source.groups, source.size or "")
                     gradients[v] = gradients[v] + seed if v in gradients else seed
             for value in reversed(block.nodes):
                 _pass_on(value, gradients)

@@ -168,18 +168,9 @@ class Trace:
         simpler = _simplified(name, values)
         return self.value("operation", name, arguments=tuple(values), size=size) if simpler is None else simpler
 
-    def spread(self, value: Value, size: str, groups: str) -> Value:
-        """Return what `spread` in equations does; of as many channels, the value itself."""
-        return self._of_groups("spread", value, size, groups, value.size)
-
-    def total(self, value: Value, size: str, groups: str) -> Value:
-        """Return what `total` in equations does; of as many channels, the value itself."""
-        return self._of_groups("total", value, size, groups, size)
-
-    def _of_groups(self, kind: str, value: Value, size: str, groups: str, few: str | None) -> Value:
-        if self.width(value.size) == self.width(size):
-            return value
-        groups = few or "" if self.width(groups) == self.width(few) else groups
+    def of_groups(self, kind: str, value: Value, size: str, groups: str, few: str) -> Value:
+        """Return a spread or total of a value: `groups` of the channels that there are `few` of."""
+        groups = few if self.width(groups) == self.width(few) else groups
         return self.value(kind, kind, arguments=(value,), size=size, groups=groups)
 
     def width(self, size: str | None) -> int:
@@ -521,11 +512,13 @@ def total(value: Value, size: str = ROW, groups: str | None = None) -> Value:
     `spread` shows a memory that is read so.
     """
     _check_channels(_check(value, "total"), "total")
-    argument = value if value.kind == "operation" else value.trace.operation("copy", value)
+    trace = value.trace
+    argument = value if value.kind == "operation" else trace.operation("copy", value)
     if size == ROW:
-        return value.trace.value("total", "total", arguments=(argument,), size=ROW)
-    _check_groups("total", value.trace, size, size, value.size, groups)
-    return value.trace.total(argument, size, groups or size)
+        return trace.value("total", "total", arguments=(argument,), size=ROW)
+    _check_groups("total", trace, size, size, value.size, groups)
+    is_same = trace.width(size) == trace.width(value.size)
+    return value if is_same else trace.of_groups("total", argument, size, groups or size, size)
 
 
 def spread(value: Value, size: str, groups: str | None = None) -> Value:
@@ -582,8 +575,10 @@ def spread(value: Value, size: str, groups: str | None = None) -> Value:
     trace = _check(value, "spread").trace
     _check_channels(value, "spread")
     _check_groups("spread", trace, size, value.size, size, groups)
+    if trace.width(size) == trace.width(value.size):
+        return value
     placed = value if value.kind in ("operation", "linear", "state", "total") else trace.operation("copy", value)
-    return trace.spread(placed, size, groups or value.size)
+    return trace.of_groups("spread", placed, size, groups or value.size or "", value.size or "")
 
 
 def _check_groups(function: str, trace: Trace, size: Any, few: Any, many: Any, groups: Any) -> None:

@@ -31,7 +31,11 @@ def train(cell, x, grad_output):
     cell.zero_grad_parameters()
     output = cell.forward_sequence(x)
     grad_x = cell.backward_sequence(x, grad_output)
-    return [output, grad_x, *map(np.array, cell.parameters()[1]), *np.atleast_2d(cell.get_hidden_state())]
+    return [output, grad_x, *map(np.array, cell.parameters()[1]), *listed(cell.get_hidden_state())]
+
+
+def listed(states):
+    return states if isinstance(states, list) else [states]
 
 
 def drawn(steps, batch, inputs, hidden, dtype):
