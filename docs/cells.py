@@ -63,7 +63,7 @@ def table() -> str:
             *times,
         ]
         lines.append(f"| {' | '.join(columns)} |")
-    return "\n".join(lines) + "\n\nThe phases are the products that wait for each other within a step.\n"
+    return "\n".join(lines) + "\n\nThe phases are the products and sums that wait for each other within a step.\n"
 
 
 def part(kind: type[nr.Cell]) -> str:

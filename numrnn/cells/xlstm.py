@@ -129,7 +129,7 @@ class SLSTM(Cell):
 
 
 class MLSTM(Cell):
-    r"""mLSTM, the matrix memory of the xLSTM: values are written under keys, and read by queries, in each of some heads.
+    r"""mLSTM, the matrix memory of the xLSTM: heads that write values under keys, and read them by queries.
 
     .. math::
         (q_t, k_t) &= W_{qk} x_t + b_{qk}, \quad (v_t, o_t) = W_{vo} x_t + b_{vo}, \quad
@@ -140,8 +140,8 @@ class MLSTM(Cell):
             n_t = f'_t n_{t-1} + i'_t \tilde k_t, \quad \tilde k_t = k_t / \sqrt{d} \\
         h_t &= \sigma(o_t) \odot C_t^{\top} q_t / \max(|n_t^{\top} q_t|, e^{-m_t})
 
-    This is what happens in each head, with d of the channels of q and k and with its share of v and o; i, f and m are one
-    number a head. Nothing that is written or read depends on the old output.
+    This is what each head does, with d of the channels of q and k and with its share of v and o; i, f and m are one
+    number a head. Nothing depends on the old output.
 
     Parameters
     ----------

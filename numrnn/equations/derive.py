@@ -143,7 +143,8 @@ class Block:
         groupings = [Grouping.of(value) for value in (*self.spreads, *self.sums)]
         if not groupings:
             return None
-        ratios = sorted({ratio: ratio.number(trace) for g in groupings for ratio in (g.run, g.unit)}.items(), key=itemgetter(1))
+        numbers = {ratio: ratio.number(trace) for grouping in groupings for ratio in (grouping.run, grouping.unit)}
+        ratios = sorted(numbers.items(), key=itemgetter(1))
         (run, fewest), (unit, most) = ratios[0], ratios[-1]
         runs = (run,) if all(number % fewest == 0 for _, number in ratios) else tuple(ratio for ratio, _ in ratios)
         return Layout(runs, unit if all(most % number == 0 for _, number in ratios) else Ratio(self.size, ROW))

@@ -582,7 +582,7 @@ def spread(value: Value, size: str, groups: str | None = None) -> Value:
 
 
 def _check_groups(function: str, trace: Trace, size: Any, few: Any, many: Any, groups: Any) -> None:
-    """Raise an error unless `size` and `groups` are sizes, and so many groups divide `few` channels, and those `many`."""
+    """Raise an error unless `size` and `groups` are sizes, the latter divides `few` channels, and those `many`."""
     for name in (size, groups or size):
         if name not in trace.sizes:
             raise ValueError(f"{function}: got the size {name!r}; expects one of {sorted(trace.sizes)}")

@@ -350,7 +350,8 @@ class Cell(AbstractRecurrent):
         Names come from the equations: `W_{NAME,x}` and `b_{NAME}` are the parameters of `linear("NAME", x)`,
         `a_{NAME}` its result, `u_{NAME}` the input's share of it; `w_{NAME}` is a peephole. Variables of the equations
         keep their names. The gradient of the loss with respect to a quantity has a d in front, in LaTeX a bar on top.
-        The functions and ⊙ work channel by channel.
+        The functions and ⊙ work channel by channel. `spread(a, n)` and `sum(a, n)` give n channels, each of `a` several
+        times, or sums of those beside each other; a third number is that of groups, as in `spread` of the equations.
 
         Examples
         --------

@@ -66,7 +66,7 @@ CELLS = {
     "MLSTM": Row(
         lambda d, h=None: nr.MLSTM(d, h, heads=math.gcd(h or d, 4)),
         naive.mlstm,
-        ("keys_weight_x 2HxD", "keys_bias 2H", "values_weight_x 2HxD", "values_bias 2H", "gates_weight_x 4xD", "gates_bias 4"),
+        (*_of_x("keys", 2), *_of_x("values", 2), "gates_weight_x 4xD", "gates_bias 4"),
         False,
     ),
     "LayerNormLSTM": Row(

@@ -86,9 +86,8 @@ def recipes(draw: Any) -> Recipe:
         unused.update(range(len(values), len(values) + parts))
         values.extend([channels] * parts)
 
-    kinds = st.sampled_from(
-        ["linear", "linear", "unary", "unary", "unary", "binary", "binary", "peephole", "fixed", "spread", "sums", "matrix"]
-    )
+    often = ["linear", "linear", "unary", "unary", "unary", "binary", "binary"]
+    kinds = st.sampled_from([*often, "peephole", "fixed", "spread", "sums", "matrix"])
     for number in range(draw(st.integers(4, 9))):
         kind, a = draw(kinds), len(values) - 1 - draw(st.integers(0, len(values) - 1))
         if kind == "linear":

@@ -228,7 +228,11 @@ WRONG = {
         ValueError,
         r"spread: got 4 \(hidden\) and 2 \(half\) channels; expects a multiple",
     ),
-    "a spread of unknown groups": (lambda x, h: spread(h, "hidden", "heads"), ValueError, "spread: got the size 'heads'"),
+    "a spread of unknown groups": (
+        lambda x, h: spread(h, "hidden", "heads"),
+        ValueError,
+        "spread: got the size 'heads'",
+    ),
     "a spread of one number a row": (
         lambda x, h: spread(mean(h), "hidden"),
         TypeError,
