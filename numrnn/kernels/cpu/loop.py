@@ -313,7 +313,7 @@ class CellLoop:
         self._run(self.module.accumulate, arguments, steps, batch)
 
     def _without_padding(self, x: np.ndarray, tape: Tape) -> tuple[np.ndarray, Tape]:
-        """Return the rows of all steps that are no padding as one step, as far as the parameters' gradients need them."""
+        """Return the rows that are no padding, of all steps, as one step: as far as parameters' gradients need them."""
         rows = np.flatnonzero((tape.flags & PADDING) == 0)
 
         def chosen(arrays: Arrays) -> Arrays:
