@@ -281,7 +281,7 @@ class _Text:
         for index, (k, value, place) in enumerate(sums):
             first = self._first_of_few(value, block)
             if Grouping.of(value).is_of_single:
-                self.at_step(4, f"store(result{k}, scratch{index}, j - start, width)")
+                self.at_step(4, f"store(result{k}, scratch{index}, j - start, LANES)")
                 added.append(f"{_element(place.format(first))} += sum_of(scratch{index}, 0, run)")
             else:
                 self.at_step(4, f"add_to(result{k}, {place.format(f'{first} + j - start')}, width)")
@@ -320,7 +320,10 @@ class _Text:
         return first if is_run else f"{first} + k % ({self.ratio(grouping.run)} // run) * run"
 
     def scratch(self, groupings: Iterable[tuple[Block, list[Value]]]) -> None:
-        """Make room for the terms of sums of channels beside each other, in a run, for the groupings of each block."""
+        """Make room for the terms of sums of channels beside each other, in a run, for the groupings of each block.
+
+        Vectors are stored there as a whole, which is quicker; what lies beyond the run is not read.
+        """
         runs: dict[int, dict[str, None]] = {}
         for block, values in groupings:
             for index, value in enumerate(values):
@@ -329,7 +332,7 @@ class _Text:
                     runs.setdefault(index, {}).update(dict.fromkeys(map(self.ratio, layout.runs[:1])))
         for index, sizes in runs.items():
             size = functools.reduce("max({}, {})".format, sizes)
-            self.add(0, f"scratch{index} = empty({size}, x.dtype)")
+            self.add(0, f"scratch{index} = empty({size} + LANES, x.dtype)")
 
     def rows_apart(self, line: str) -> None:
         """Add the loop that does something for each row; of several parts, one does it."""
