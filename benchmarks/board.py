@@ -46,6 +46,7 @@ OWN_CELL = (*beside(5, "PyTorch", "torch.compile"), *beside(1 / 1.3, "built-in c
 PROGRAM = beside(1.5, "PyTorch")
 MODES = ("inference", "train")
 SCAN = "associative scan"
+MATRICES = ("PyTorch", "torch.compile", "parallel form")
 
 BOARD: dict[str, list[Work]] = {
     "LSTM training": layers("LSTM", "train", marks=[beside(k, "PyTorch") for k in (3, 1.3, 1.2, 1.3, 1.5, 1.2)]),
@@ -74,6 +75,11 @@ BOARD: dict[str, list[Work]] = {
     "sLSTM": [
         RecentCell("SLSTM", mode, 512, batch, 256, heads=4, marks=beside(3, "torch.compile"))
         for batch in (1, 32)
+        for mode in MODES
+    ],
+    "mLSTM": [
+        RecentCell("MLSTM", mode, 256, batch, 256, MATRICES, heads=4, marks=beside(1, *MATRICES))
+        for batch in (1, 8)
         for mode in MODES
     ],
     "Cells without a product with the state": [
@@ -124,6 +130,7 @@ QUICK: dict[str, list[Work]] = {
     ],
     "Recent cells": [
         RecentCell("SLSTM", "train", 4, 3, 16, heads=2),
+        RecentCell("MLSTM", "train", 4, 3, 16, MATRICES, heads=2),
         RecentCell("MinGRU", "train", 4, 3, 16, ("PyTorch", SCAN)),
     ],
     "Fused loops, and the same modules stepped": [

@@ -16,6 +16,7 @@ COLORS = {
     "numrnn": "black",
     "PyTorch": "#d95f02",
     "torch.compile": "#e7298a",
+    "parallel form": "#fb9a99",
     "ONNX Runtime": "#1f78b4",
     "JAX": "#7570b3",
     "associative scan": "#1b9e77",

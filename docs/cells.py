@@ -63,7 +63,10 @@ def table() -> str:
             *times,
         ]
         lines.append(f"| {' | '.join(columns)} |")
-    return "\n".join(lines) + "\n\nThe phases are the products in the loop that wait for each other within a step.\n"
+    return (
+        "\n".join(lines)
+        + "\n\nThe phases are the products and sums in the loop that wait for each other within a step.\n"
+    )
 
 
 def part(kind: type[nr.Cell]) -> str:

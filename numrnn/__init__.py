@@ -21,6 +21,7 @@ from numrnn.cells import LRU as LRU
 from numrnn.cells import LSTM as LSTM
 from numrnn.cells import LTC as LTC
 from numrnn.cells import MGU as MGU
+from numrnn.cells import MLSTM as MLSTM
 from numrnn.cells import QRNN as QRNN
 from numrnn.cells import RNN as RNN
 from numrnn.cells import SLSTM as SLSTM

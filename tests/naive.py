@@ -39,6 +39,17 @@ def mapped(weight: np.ndarray, a: np.ndarray, parts: int) -> np.ndarray:
     return np.concatenate([head[part] for part in range(parts) for head in heads], axis=-1)
 
 
+def spread(a: np.ndarray, channels: int, groups: int) -> np.ndarray:
+    """Return the channels of some groups of channels, each group as often as it takes."""
+    times = channels // a.shape[-1]
+    return np.repeat(a.reshape(*a.shape[:-1], groups, 1, -1), times, -2).reshape(*a.shape[:-1], channels)
+
+
+def total(a: np.ndarray, channels: int, groups: int) -> np.ndarray:
+    """Return the sums of the parts of each of some groups."""
+    return a.reshape(*a.shape[:-1], groups, -1, channels // groups).sum(-2).reshape(*a.shape[:-1], channels)
+
+
 def rnn_tanh(p: Arrays, x: np.ndarray, h: np.ndarray) -> tuple[np.ndarray, ...]:
     return (np.tanh(affine(p, "hidden", x=x, h=h)),)
 
@@ -82,6 +93,35 @@ def slstm(p: Arrays, x: np.ndarray, h: np.ndarray, c: np.ndarray, n: np.ndarray,
     input_, forget = np.exp(input_ - m), np.exp(carried - m)
     c, n = forget * c + input_ * np.tanh(candidate), forget * n + input_
     return sigmoid(output) * c / n, c, n, m
+
+
+def mlstm_maps(p: Arrays, x: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Return queries, keys, values and outputs `(..., heads, channels)`, and gates `(..., heads)`, of an mLSTM."""
+    heads = len(p["gates_bias"]) // 2
+    q, k = np.split(affine(p, "keys", x=x), 2, axis=-1)
+    v, o = np.split(affine(p, "values", x=x), 2, axis=-1)
+    i, f = np.split(affine(p, "gates", x=x), 2, axis=-1)
+    q, k, v, o = (a.reshape(*x.shape[:-1], heads, -1) for a in (q, k, v, o))
+    return q, k / np.sqrt(k.shape[-1]), v, o, i, f
+
+
+def larger(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    return np.where(a.real >= b.real, a, b)
+
+
+def mlstm(p: Arrays, x: np.ndarray, h: np.ndarray, c: np.ndarray, n: np.ndarray, m: np.ndarray) -> tuple:
+    q, k, v, o, i, f = mlstm_maps(p, x)
+    n, old_shapes = n.reshape(k.shape), (h.shape, c.shape, n.shape)
+    c = c.reshape(*k.shape, v.shape[-1])
+    carried = np.log(sigmoid(f)) + m
+    m = larger(carried, i)
+    i, f = np.exp(i - m)[..., np.newaxis], np.exp(carried - m)[..., np.newaxis]
+    c = f[..., np.newaxis] * c + i[..., np.newaxis] * np.einsum("...k,...v->...kv", k, v)
+    n = f * n + i * k
+    size = np.einsum("...k,...k->...", n, q)
+    size = larger(larger(size, -size), np.exp(-m))
+    h = sigmoid(o) * np.einsum("...kv,...k->...v", c, q) / size[..., np.newaxis]
+    return (*(a.reshape(shape) for a, shape in zip((h, c, n), old_shapes, strict=True)), m)
 
 
 def normalized(a: np.ndarray, eps: float = 0.1) -> np.ndarray:

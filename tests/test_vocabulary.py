@@ -35,6 +35,7 @@ OWN = {
     "LayerNormGRU",
     "LayerNormLSTM",
     "MGU",
+    "MLSTM",
     "MinGRU",
     "MinLSTM",
     "Node",

@@ -25,6 +25,7 @@ PEERS = {
     "NumPy": Peer("blas", ("numpy",)),
     "PyTorch": Peer("pytorch", ("torch",)),
     "torch.compile": Peer("pytorch", ("torch",)),
+    "parallel form": Peer("pytorch", ("torch",)),
     "ONNX Runtime": Peer("onnx_runtime", ("onnx", "onnxruntime")),
     "JAX": Peer("jax_scan", ("jax",)),
     "associative scan": Peer("jax_scan", ("jax",)),

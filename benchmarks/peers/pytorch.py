@@ -12,6 +12,8 @@ from benchmarks.peers import ours, pytorch_loops, pytorch_programs
 from benchmarks.timing import Contestant, Numbers
 from benchmarks.works import Import, Memory, OwnCell, Program, RecentCell, Sequence, Step, Work
 
+PARALLEL = "parallel form"
+
 
 def use_threads(count: int) -> None:
     torch.set_num_threads(count)
@@ -129,8 +131,11 @@ def _(work: RecentCell, name: str) -> Contestant:
     x, grad_output = map(torch.from_numpy, data.sequences(work.steps, work.batch, work.hidden))
     state = ours.cell_of(work).state_dict()
     parameters = {key: torch.from_numpy(array).requires_grad_() for key, array in state.items()}
-    loop, step = getattr(pytorch_loops, work.cell), getattr(pytorch_loops, f"step_of_{work.cell}")
-    loop = partial(loop, parameters, step=compiled(step) if name == "torch.compile" else step)
+    if name == PARALLEL:
+        loop = partial(getattr(pytorch_loops, f"parallel_{work.cell}"), parameters)
+    else:
+        loop, step = getattr(pytorch_loops, work.cell), getattr(pytorch_loops, f"step_of_{work.cell}")
+        loop = partial(loop, parameters, step=compiled(step) if name == "torch.compile" else step)
     if work.mode == "train":
         return training(loop, parameters, x, grad_output)
     run = torch.no_grad()(lambda: loop(x))

@@ -18,7 +18,11 @@ Parameters = dict[str, Tensor]
 
 def over_time(step: Callable[..., tuple[Tensor, ...]], maps: list[Tensor], hidden: int, states: int) -> Tensor:
     """Run `step(*maps at t, *states)`, which returns the new states, from states of zero; the first is the output."""
-    state = (maps[0].new_zeros(maps[0].shape[1], hidden),) * states
+    return over_time_from(step, maps, (maps[0].new_zeros(maps[0].shape[1], hidden),) * states)
+
+
+def over_time_from(step: Callable[..., tuple[Tensor, ...]], maps: list[Tensor], state: tuple[Tensor, ...]) -> Tensor:
+    """Run steps like those of `over_time` from a state."""
     outputs = []
     for at_this_step in zip(*maps, strict=True):
         state = step(*at_this_step, *state)
@@ -105,6 +109,47 @@ def step_of_SLSTM(weight: Tensor, a: Tensor, h: Tensor, c: Tensor, n: Tensor, m:
 def SLSTM(p: Parameters, x: Tensor, step: Callable[..., tuple[Tensor, ...]]) -> Tensor:
     a = linear(x, p["gates_weight_x"], p["gates_bias"])
     return over_time(partial(step, p["gates_weight_h"]), [a], a.shape[2] // 4, 4)
+
+
+def maps_of_MLSTM(p: Parameters, x: Tensor) -> list[Tensor]:
+    """Return queries, keys, values and outputs (T, N, heads, channels), and gates (T, N, heads)."""
+    heads = len(p["gates_bias"]) // 2
+    maps = (linear(x, p[f"{name}_weight_x"], p[f"{name}_bias"]) for name in ("keys", "values", "gates"))
+    q, k, v, o, i, f = (part for both in maps for part in both.chunk(2, 2))
+    q, k, v, o = (a.unflatten(2, (heads, -1)) for a in (q, k, v, o))
+    return [q, k * k.shape[3] ** -0.5, v, o, i, f]
+
+
+def step_of_MLSTM(
+    q: Tensor, k: Tensor, v: Tensor, o: Tensor, i: Tensor, f: Tensor, h: Tensor, c: Tensor, n: Tensor, m: Tensor
+) -> tuple[Tensor, ...]:
+    carried = logsigmoid(f) + m
+    m = torch.maximum(carried, i)
+    i, f = (i - m).exp().unsqueeze(2), (carried - m).exp().unsqueeze(2)
+    k = i * k
+    c, n = f.unsqueeze(3) * c + k.unsqueeze(3) * v.unsqueeze(2), f * n + k
+    size = torch.maximum((n * q).sum(2).abs(), (-m).exp()).unsqueeze(2)
+    read = (q.unsqueeze(2) @ c).squeeze(2)
+    return (o.sigmoid() * read / size).flatten(1), c, n, m
+
+
+def MLSTM(p: Parameters, x: Tensor, step: Callable[..., tuple[Tensor, ...]]) -> Tensor:
+    maps = maps_of_MLSTM(p, x)
+    (_, batch, heads, keys), values = maps[1].shape, maps[2].shape[3]
+    shapes = (batch, heads * values), (batch, heads, keys, values), (batch, heads, keys), (batch, heads)
+    return over_time_from(step, maps, tuple(x.new_zeros(shape) for shape in shapes))
+
+
+def parallel_MLSTM(p: Parameters, x: Tensor) -> Tensor:
+    """Return what MLSTM does, as products of all steps with all: its work grows with the square of T."""
+    q, k, v, o, i, f = (a.movedim(0, 2) for a in maps_of_MLSTM(p, x))
+    kept = logsigmoid(f).cumsum(2)
+    later = torch.ones(len(x), len(x), dtype=torch.bool).triu(1)
+    logarithms = (kept.unsqueeze(3) - kept.unsqueeze(2) + i.unsqueeze(2)).masked_fill(later, -torch.inf)
+    largest = logarithms.amax(3, keepdim=True)
+    scores = (q @ k.transpose(2, 3)) * (logarithms - largest).exp()
+    size = torch.maximum(scores.sum(3, keepdim=True).abs(), (-largest).exp())
+    return (o.sigmoid() * (scores @ v) / size).movedim(2, 0).flatten(2)
 
 
 def step_of_MinGRU(z: Tensor, b: Tensor, h: Tensor) -> tuple[Tensor]:

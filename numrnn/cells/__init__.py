@@ -25,6 +25,7 @@ from numrnn.cells.rnn import RNN as RNN
 from numrnn.cells.sru import SRU as SRU
 from numrnn.cells.steps import StepGRU as StepGRU
 from numrnn.cells.steps import StepLSTM as StepLSTM
+from numrnn.cells.xlstm import MLSTM as MLSTM
 from numrnn.cells.xlstm import SLSTM as SLSTM
 from numrnn.cells.zoneout import ZoneoutGRU as ZoneoutGRU
 from numrnn.cells.zoneout import ZoneoutLSTM as ZoneoutLSTM

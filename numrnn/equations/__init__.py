@@ -44,6 +44,9 @@ from numrnn.equations.symbols import (
     relu as relu,
 )
 from numrnn.equations.symbols import (
+    share as share,
+)
+from numrnn.equations.symbols import (
     sigmoid as sigmoid,
 )
 from numrnn.equations.symbols import (
@@ -51,6 +54,9 @@ from numrnn.equations.symbols import (
 )
 from numrnn.equations.symbols import (
     softplus as softplus,
+)
+from numrnn.equations.symbols import (
+    spread as spread,
 )
 from numrnn.equations.symbols import (
     sqrt as sqrt,

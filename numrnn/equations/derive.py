@@ -3,8 +3,9 @@
 A step of a cell runs in phases. A phase is a set of matrix products with values that the step already has (the old
 state, or something made from it), followed by element-wise blocks, one for each number of channels. Linear maps of
 the input alone do not depend on time: their products are made for all steps at once, before the loop. Sums over the
-channels of a row are like products: what they are made of must be there, and they begin a phase. Functions of
-parameters alone are computed once, before everything else.
+channels of a row are like products: what they are made of must be there, and they begin a phase. So do sums of groups
+of channels, though they are made within the block that has the terms. Functions of parameters alone are computed once,
+before everything else.
 
 Products and sums that no later step reads, nor anything made of them, are made after the loop, for many steps at once,
 and so are the blocks that need them. Their levels are counted on from those in the loop. The way back begins with them.
@@ -18,6 +19,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from operator import itemgetter
+from typing import NamedTuple
 
 from numrnn.equations.functions import OPERATIONS
 from numrnn.equations.symbols import ROW, LinearMap, Trace, Value
@@ -64,6 +67,60 @@ class Product:
         return self.group.maps[0].heads[self.position]
 
 
+class Ratio(NamedTuple):
+    """How many times as many channels one size has as another."""
+
+    many: str
+    few: str
+
+    def number(self, trace: Trace) -> int:
+        """Return it for the cell at hand."""
+        return trace.width(self.many) // trace.width(self.few)
+
+
+class Grouping(NamedTuple):
+    """How a spread, or sums of groups, pair the channels of two sizes.
+
+    Channels of the larger size are a groups of b parts of c channels; those of the smaller one a groups of c channels.
+    """
+
+    few: str
+    many: str
+    groups: str
+
+    @classmethod
+    def of(cls, value: Value) -> Grouping:
+        """Return that of a spread or total."""
+        (argument,) = value.arguments
+        few, many = (argument, value) if value.kind == "spread" else (value, argument)
+        return cls(few.size or "", many.size or "", value.groups)
+
+    @property
+    def is_of_single(self) -> bool:
+        """Whether c = 1: many channels beside each other belong to one of the few."""
+        return self.groups == self.few
+
+    @property
+    def run(self) -> Ratio:
+        """How many of the channels, beside each other, belong to one of the few, or to as many beside each other."""
+        return Ratio(self.many, self.few) if self.is_of_single else Ratio(self.few, self.groups)
+
+    @property
+    def unit(self) -> Ratio:
+        """How many of the channels belong to one group."""
+        return Ratio(self.many, self.groups)
+
+
+class Layout(NamedTuple):
+    """How a block with spreads or sums of groups goes over its channels: unit by unit, and in each run by run."""
+
+    runs: tuple[Ratio, ...]
+    """A run has as many channels, beside each other, as there are without the end of a run of any grouping between
+    them: the greatest common divisor of these; mostly there is one."""
+    unit: Ratio
+    """A unit has a whole number of groups of every grouping."""
+
+
 @dataclass(eq=False)
 class Block:
     """Element-wise work on as many channels as `size` has, after the products and sums of its level."""
@@ -77,6 +134,28 @@ class Block:
     node_gradients: dict[Value, Value] = field(default_factory=dict)  # of all nodes and inputs
     gradient_nodes: list[Value] = field(default_factory=list)
     gradient_inputs: list[Value] = field(default_factory=list)
+    sums: list[Value] = field(default_factory=list)  # of groups of channels of outputs
+
+    @property
+    def spreads(self) -> list[Value]:
+        """Inputs that are spread, forward and backward."""
+        return [v for v in dict.fromkeys([*self.inputs, *self.gradient_inputs]) if v.kind == "spread"]
+
+    def layout(self, trace: Trace) -> Layout | None:
+        """Return how the channels are gone over if there are spreads or sums of groups."""
+        groupings = [Grouping.of(value) for value in (*self.spreads, *self.sums)]
+        if not groupings:
+            return None
+        numbers = {ratio: ratio.number(trace) for grouping in groupings for ratio in (grouping.run, grouping.unit)}
+        ratios = sorted(numbers.items(), key=itemgetter(1))
+        (run, fewest), (unit, most) = ratios[0], ratios[-1]
+        runs = (run,) if all(number % fewest == 0 for _, number in ratios) else tuple(ratio for ratio, _ in ratios)
+        return Layout(runs, unit if all(most % number == 0 for _, number in ratios) else Ratio(self.size, ROW))
+
+    @property
+    def spread_gradients(self) -> list[Value]:
+        """Inputs that are spread, whose gradients are sums of groups of this block's channels."""
+        return [value for value in self.gradients if value.kind == "spread"]
 
     @property
     def is_of_rows(self) -> bool:
@@ -99,7 +178,9 @@ class Program:
     products : list of Product
         The matrix products inside the loop, and those after it.
     totals : list of Value
-        Sums over the channels of a row, in the order of computation.
+        Sums over the channels of a row, or of groups of them, in the order of computation.
+    spreads : list of Value
+        What is spread.
     blocks : list of Block
         In the order in which they run.
     fixed : list of Value
@@ -118,6 +199,11 @@ class Program:
         Values whose gradient, or a part of it, is made for many steps at once before the loop over time backwards.
     depth, last_level : int
         The last level of the loop, and of all; the levels in between are those after the loop.
+    placed : set of Value
+        What blocks store; what they only add up is not stored.
+    wide : list of Value
+        States that others are spread to, and no map sees: they tend to be large, and of the gradients that they receive
+        only those of the step at hand and of the one before are there at a time.
     """
 
     def __init__(
@@ -129,7 +215,8 @@ class Program:
         self._are_fixed: dict[Value, bool] = {}
         every = _ancestors([*self.outputs, *self._map_arguments()])
         self.totals = [v for v in every if v.kind == "total"]
-        read = [new for state, new in zip(states, self.outputs, strict=True) if state in every]
+        self.spreads = [v for v in every if v.kind == "spread"]
+        read = [new for state, new in zip(states, self.outputs, strict=True) if state in every or self.has_groups]
         self._read_later = {v.name if v.kind == "linear" else v for v in _ancestors(read)}  # a map is so as a whole
         self.depth = max(map(self.level, read), default=0)
         self.groups = self._make_groups()
@@ -149,8 +236,25 @@ class Program:
         self.blocks = self._make_blocks()
         self._differentiate_blocks()
         self._place_stored()
+        self.wide = self._find_wide()
         read = [value for block in self.blocks for value in (*block.inputs, *block.gradient_inputs)]
         self.fixed = list(dict.fromkeys(value for value in read if self.is_fixed(value)))
+
+    @property
+    def groupings(self) -> list[Value]:
+        """What is spread, and sums of groups."""
+        return [*self.spreads, *(value for value in self.totals if value.size != ROW)]
+
+    @property
+    def has_groups(self) -> bool:
+        """Whether anything is spread or added up in groups."""
+        return bool(self.groupings)
+
+    def _find_wide(self) -> list[Value]:
+        targets = {self.trace.width(value.size) for value in self.spreads} - {self.trace.width(self.outputs[0].size)}
+        maps = {product.argument for product in self.products}
+        pairs = zip(self.states, self.outputs, strict=True)
+        return [old for old, new in pairs if self.trace.width(old.size) in targets and not maps & {old, new}]
 
     def _map_arguments(self) -> list[Value]:
         return [argument for m in self.trace.maps.values() for argument in m.arguments]
@@ -220,11 +324,12 @@ class Program:
         """Return all values that may be stored, in the order of computation."""
         arguments = [product.argument for product in self.products if product.argument.kind == "operation"]
         arguments += [value.arguments[0] for value in self.totals]
+        arguments += [value.arguments[0] for value in self.spreads if value.arguments[0].kind == "operation"]
         every = _ancestors([*self.outputs, *arguments])
         self._chosen = {*self.outputs, *arguments}
         self._in_loop = set(_ancestors(value for value in self._chosen if not self.is_after(value)))
         may_be = [v for v in every if v.kind == "operation" and not self.is_fixed(v)]
-        return [v for v in may_be if v in self._chosen or OPERATIONS[v.name].costly]
+        return [v for v in may_be if v in self._chosen or (OPERATIONS[v.name].costly and v.size is not None)]
 
     def _home(self, value: Value) -> tuple[int, int]:
         """Return the (level, channels) of the block that computes a stored value.
@@ -257,7 +362,10 @@ class Program:
             block.nodes, block.inputs = schedule(
                 block.outputs, lambda v, own=own: (v in stored and v not in own) or self.is_fixed(v)
             )
-        return blocks
+            block.sums = [v for v in self.totals if v.size != ROW and v.arguments[0] in own]
+        # what is spread comes from fewer channels
+        width = self.trace.width
+        return sorted(blocks, key=lambda b: (b.level, b.size != ROW, width(b.size) if b.spreads else 0))
 
     def _differentiate_blocks(self) -> None:
         wanted = {*self.outputs, *(product.argument for product in self.products)}  # what has a gradient from elsewhere
@@ -269,6 +377,8 @@ class Program:
                 sources += [t for t in self.totals if t.arguments[0] is v and t in wanted]
                 for source in sources:
                     seed = self.trace.value("seed", source.name, arguments=(source,), size=source.size)
+                    if source is not v and source.size != ROW:
+                        seed = self.trace.of_groups("spread", seed, v.size or "", source.groups, source.size or "")
                     gradients[v] = gradients[v] + seed if v in gradients else seed
             for value in reversed(block.nodes):
                 _pass_on(value, gradients)
@@ -281,7 +391,7 @@ class Program:
             block.gradient_nodes, block.gradient_inputs = schedule(
                 block.gradients.values(), lambda v: v in stored or self.is_fixed(v)
             )
-            wanted |= {v for v in block.gradients if v in stored or v.kind == "total"}
+            wanted |= {v for v in unspread(block.gradients) if v in stored or v.kind == "total"}
         after = [block for block in self.blocks if block.level > self.depth]
         given = {value for block in after for value in block.gradients}
         given |= {product.argument for product in self.products if product.group.level > self.depth}
@@ -290,16 +400,17 @@ class Program:
         self.work = [v for v in gathered if v not in self.outputs and v not in self.ahead]
 
     def _place_stored(self) -> None:
-        read_later = {value for block in self.blocks for value in block.inputs}
-        read_back = {value for block in self.blocks for value in block.gradient_inputs}
+        read_later = {value for block in self.blocks for value in unspread(block.inputs)}
+        read_back = {value for block in self.blocks for value in unspread(block.gradient_inputs)}
         arguments = {product.argument for product in self.products}
-        summed = {value.arguments[0] for value in self.totals}
+        summed = {value.arguments[0] for value in self.totals if value.size == ROW}
         kept_sums = {value.arguments[0] for value in self.totals if self.is_after(value)}
         self.passing: list[Value] = []
         self.kept: list[Value] = list(self.totals)
         self.kept_in_group: dict[Value, Value] = {}
         for block in self.blocks:
-            readers = {v: [b for b in self.blocks if v in b.inputs] for v in block.inputs if v.kind == "linear"}
+            maps = [v for v in block.inputs if v.kind == "linear"]
+            readers = {v: [b for b in self.blocks if v in unspread(b.inputs)] for v in maps}
             free = [v for v, blocks in readers.items() if blocks == [block] and v not in read_back]
             for value in block.outputs:
                 if value in self.outputs:
@@ -315,7 +426,9 @@ class Program:
                     self.passing.append(value)
         kept = {*self.outputs, *self.kept, *self.passing, *self.kept_in_group}
         for block in self.blocks:
-            block.outputs = [v for v in block.outputs if v in kept]
+            added_up = {v.arguments[0] for v in block.sums}
+            block.outputs = [v for v in block.outputs if v in kept or v in added_up]
+        self.placed = kept
 
 
 def _pass_on(value: Value, gradients: dict[Value, Value]) -> None:
@@ -330,13 +443,18 @@ def _pass_on(value: Value, gradients: dict[Value, Value]) -> None:
             gradients[argument] = contribution if known is None else known + contribution
 
 
+def unspread(values: Iterable[Value]) -> list[Value]:
+    """Return values, and in the place of what is spread what it is spread from."""
+    return [value.arguments[0] if value.kind == "spread" else value for value in values]
+
+
 def _ancestors(roots: Iterable[Value]) -> list[Value]:
     """Return the roots and everything they are made of by operations, arguments first."""
     found: dict[Value, None] = {}
 
     def visit(value: Value) -> None:
         if value not in found:
-            if value.kind in ("operation", "linear", "total"):
+            if value.kind in ("operation", "linear", "total", "spread"):
                 for argument in value.arguments:
                     visit(argument)
             found[value] = None

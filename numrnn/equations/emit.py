@@ -67,6 +67,8 @@ class _Names:
                 name = f"{value.kind}_{value.name}"
             elif value.kind == "seed":
                 name = f"grad_{self[value.arguments[0]]}"
+            elif value.kind == "spread":
+                name = f"spread_{self[value.arguments[0]]}"
             else:
                 name = value.name
             unique, count = name, 2

@@ -13,9 +13,20 @@ from dataclasses import dataclass, field, replace
 from textwrap import wrap
 from typing import Any
 
-from numrnn.equations.derive import Block, Group, Program, schedule
-from numrnn.equations.notation import WIDTH, Expression, Formula, Latex, Symbol, Text, combined, expression, total
-from numrnn.equations.symbols import LinearMap, Value
+from numrnn.equations.derive import Block, Group, Program, schedule, unspread
+from numrnn.equations.notation import (
+    WIDTH,
+    Expression,
+    Formula,
+    Latex,
+    Symbol,
+    Text,
+    combined,
+    expression,
+    of_groups,
+    total,
+)
+from numrnn.equations.symbols import ROW, LinearMap, Value
 from numrnn.errors import complaint
 
 ACTIVATIONS = ("relu", "sigmoid", "softplus", "tanh")
@@ -295,8 +306,10 @@ class _Explanation:
         yield from (section for section in (*forward, stored, *backward, self._after_loop()) if section.rows)
 
     def _phase(self, level: int) -> str:
+        if level == 0 and self.program.depth:
+            return f"before the first {'product' if self.program.products else 'sum'}"
         if level == 0:
-            return "before the first product" if self.program.depth else "without a product"
+            return "without a product"
         return f"phase {level} of {self.program.depth}"
 
     @property
@@ -384,7 +397,7 @@ class _Explanation:
         totals = [value for value in self.program.totals if self.program.level(value) == level]
         for value in totals:
             self._name(value)
-        sums = [Formula(self.symbols[v], _sum_of_channels(self.symbols[v.arguments[0]])) for v in totals]
+        sums = [Formula(self.symbols[v], _sum_of_channels(self.symbols[v.arguments[0]], v)) for v in totals]
         section.add("sum" if len(totals) == 1 else f"{len(totals)} sums", sums)
         for block in self.program.blocks:
             if block.level == level:
@@ -531,11 +544,12 @@ class _Explanation:
 
     def _block_back(self, block: Block) -> list[Formula]:
         symbols, gradients = self.symbols, block.node_gradients
-        symbols |= {v: self._gradient(v.arguments[0]) for v in block.gradient_inputs if v.kind == "seed"}
+        symbols |= {v: self._gradient(v.arguments[0]) for v in unspread(block.gradient_inputs) if v.kind == "seed"}
         updates = self._updates(block)
         symbols |= {gradients[value]: self._gradient(value) for value in updates}
-        stays = {value: not self._adds(value) for value in block.gradients}
-        whole = [value for value in block.gradients if value not in block.gathered]
+        own = dict(zip(block.gradients, unspread(block.gradients), strict=True))
+        stays = {value: not self._adds(own[value]) for value in block.gradients}
+        whole = [value for value in block.gradients if value not in block.gathered and value.kind != "spread"]
         for value in [*whole, *reversed(block.nodes)]:
             gradient = gradients.get(value)
             if (
@@ -552,10 +566,11 @@ class _Explanation:
             formulas.append(Formula(symbols[node], value, adds=node in terms))
             told.add(symbols[node])
         for value, gradient in block.gradients.items():
-            if self._gradient(value) not in told:
+            if self._gradient(own[value]) not in told:
                 source = expression(gradient, symbols)
-                source = _sum_of_channels(source) if value in block.gathered else source
-                formulas.append(Formula(self._gradient(value), source, adds=not stays[value]))
+                if value.kind == "spread" or value in block.gathered:
+                    source = _sum_of_channels(source, value)
+                formulas.append(Formula(self._gradient(own[value]), source, adds=not stays[value]))
         return formulas
 
     def _updates(self, block: Block) -> dict[Value, list[tuple[int, Value]]]:
@@ -609,8 +624,11 @@ class _Explanation:
         return section
 
 
-def _sum_of_channels(part: Any) -> Expression:
-    return Expression("call", (part,), name="sum")
+def _sum_of_channels(part: Any, value: Value) -> Expression:
+    """Return the sums that a total is, or that the gradient of what is spread, or of one number a row, is made of."""
+    if value.size == ROW:
+        return Expression("call", (part,), name="sum")
+    return of_groups("sum", part, value, value.arguments[0].size if value.kind == "spread" else value.size)
 
 
 def named(

@@ -66,6 +66,17 @@ def total(terms: Iterable[Any]) -> Any:
     return parts[0] if len(parts) == 1 else Expression("sum", parts or (0.0,), (1,) * (len(parts) or 1))
 
 
+def of_groups(name: str, part: Any, value: Value, size: str | None) -> Expression:
+    """Return a call of `spread`, or of `sum`, with the grouping of a value, that gives so many channels.
+
+    The numbers are that of channels and, unless channels are spread or added up one by one, that of groups.
+    """
+    argument = value.arguments[0]
+    few = argument.size if value.kind == "spread" else value.size
+    widths = [value.trace.width(size), *([] if value.groups == few else [value.trace.width(value.groups)])]
+    return Expression("call", (part, *map(float, widths)), name=name)
+
+
 # ---- from symbols of the equations to expressions ------------------------------------------------------------------
 
 
@@ -89,6 +100,8 @@ def _signed(value: Value, names: dict[Value, Symbol], is_root: bool = False) -> 
         return 1, names[value]
     if value.kind in ("constant", "share"):
         return (-1 if value.number < 0 else 1), abs(value.number)
+    if value.kind == "spread":
+        return 1, of_groups("spread", expression(value.arguments[0], names), value, value.size)
     if value.kind != "operation":
         raise KeyError(value)
     operation, arguments = value.name, value.arguments

@@ -27,12 +27,13 @@ class Value:
     """A quantity in the equations.
 
     `kind` is "operation" (element-wise, on `arguments`), or what the quantity is otherwise: "input", "state",
-    "linear" (a part of a linear map's result), "total" (the sum of the channels of its argument), "vector" (a parameter
-    with one number a channel), "mask" (what is dropped, the same at all steps of a sequence), "noise" (0 or 1, drawn
-    anew at every step), "constant", "share" (one divided by a number of channels, which kernels learn when they are
-    called), "seed" (an incoming gradient).
+    "linear" (a part of a linear map's result), "total" (sums of channels of its argument), "spread" (its argument's
+    channels, each several times), "vector" (a parameter with one number a channel), "mask" (what is dropped, the same
+    at all steps of a sequence), "noise" (0 or 1, drawn anew at every step), "constant", "share" (one divided by a
+    number of channels, which kernels learn when they are called), "seed" (an incoming gradient).
 
-    `size` names the number of channels: one of the cell's sizes, `ROW`, or None of a constant or share.
+    `size` names the number of channels: one of the cell's sizes, `ROW`, or None of a constant or share. `groups` is,
+    of a total or spread, the number of groups of channels that are added up, or come several times, as they are.
     """
 
     trace: Trace
@@ -42,6 +43,7 @@ class Value:
     size: str | None = None
     number: float = 0.0
     part: int = 0
+    groups: str = ROW
 
     def __add__(self, other: Any) -> Value:
         return self.trace.operation("add", self, other)
@@ -143,7 +145,7 @@ class Trace:
     def value(self, kind: str, name: str, **rest: Any) -> Value:
         """Return the value of this description, made at its first mention."""
         arguments = rest.get("arguments", ())
-        key = (kind, name, *map(id, arguments), rest.get("number"), rest.get("part"))
+        key = (kind, name, *map(id, arguments), *map(rest.get, ("size", "number", "part", "groups")))
         if key not in self._interned:
             self._interned[key] = Value(self, kind, name, **rest)
         return self._interned[key]
@@ -165,6 +167,11 @@ class Trace:
         size = self._common_size(name, values)
         simpler = _simplified(name, values)
         return self.value("operation", name, arguments=tuple(values), size=size) if simpler is None else simpler
+
+    def of_groups(self, kind: str, value: Value, size: str, groups: str, few: str) -> Value:
+        """Return a spread or total of a value: `groups` of the channels that there are `few` of."""
+        groups = few if self.width(groups) == self.width(few) else groups
+        return self.value(kind, kind, arguments=(value,), size=size, groups=groups)
 
     def width(self, size: str | None) -> int:
         """Return the number of channels of a size."""
@@ -476,20 +483,141 @@ def bernoulli(name: str, rate: float, size: str = "hidden") -> Value:
     return trace.noise[name]
 
 
-def total(value: Value) -> Value:
-    """Return the sum of all channels of `value`, one number a row, inside a cell's equations.
+def total(value: Value, size: str = ROW, groups: str | None = None) -> Value:
+    """Return sums of channels of `value`: by default of all, one number a row, inside a cell's equations.
 
-    With something that has channels it combines like a number. The sum has an order of its own, which does not depend
-    on batch, threads or processor.
+    One number a row combines with something that has channels like a number. A sum has an order of its own, which does
+    not depend on batch, threads or processor.
+
+    Parameters
+    ----------
+    value : Value
+        What has channels.
+    size : str
+        Name of the number of sums, which divides the number of channels.
+    groups : str, optional
+        What is added up, by the name of a size. By default channels beside each other: the first sum is that of the
+        first few channels. Otherwise, channels are cut into so many groups, and each group into parts that are added
+        up channel by channel, each with as many channels as there are sums for a group.
 
     Raises
     ------
     TypeError
         If `value` is no symbol with channels.
+    ValueError
+        If there is no such size, or it does not divide the number of channels, or the groups do not divide that.
+
+    Examples
+    --------
+    `spread` shows a memory that is read so.
     """
     _check_channels(_check(value, "total"), "total")
-    argument = value if value.kind == "operation" else value.trace.operation("copy", value)
-    return value.trace.value("total", "total", arguments=(argument,), size=ROW)
+    trace = value.trace
+    argument = value if value.kind == "operation" else trace.operation("copy", value)
+    if size == ROW:
+        return trace.value("total", "total", arguments=(argument,), size=ROW)
+    _check_groups("total", trace, size, size, value.size, groups)
+    is_same = trace.width(size) == trace.width(value.size)
+    return value if is_same else trace.of_groups("total", argument, size, groups or size, size)
+
+
+def spread(value: Value, size: str, groups: str | None = None) -> Value:
+    """Return the channels of `value`, each several times, as many as `size` has, inside a cell's equations.
+
+    Parameters
+    ----------
+    value : Value
+        What has channels.
+    size : str
+        Name of the number of channels of the result: a multiple of those of `value`.
+    groups : str, optional
+        What comes several times, by the name of a size. By default each channel: a, a, b, b. Otherwise, channels are
+        cut into so many groups, each of which comes several times as a whole: a, b, a, b of one group.
+
+    Raises
+    ------
+    TypeError
+        If `value` is no symbol with channels.
+    ValueError
+        If there is no such size, or it is no multiple, or the groups do not divide the channels of `value`.
+
+    Notes
+    -----
+    Sums of the same groups, `total(..., value.size, groups)`, are its transpose. What is spread is not stored as such.
+
+    Channels may stand for matrices. Those of `outer` here are the rows of the matrix a b', one after the other, for
+    each of a number of heads into which a and b are cut:
+
+        outer = spread(a, "matrix") * spread(b, "matrix", "heads")
+
+    Its product with a vector b, and that of its transpose with a, is
+
+        of_rows = total(outer * spread(b, "matrix", "heads"), a.size)
+        of_columns = total(outer * spread(a, "matrix"), b.size, "heads")
+
+    Examples
+    --------
+    A memory of two matrices that fade, is written to and read from:
+
+    >>> import numrnn as nr
+    >>> from numrnn.equations import linear, spread, total
+    >>> class Matrices(nr.Cell):
+    ...     states = ("h", "m")
+    ...     state_sizes = {"m": "matrix"}
+    ...     def sizes(self):
+    ...         return super().sizes() | {"heads": 2, "matrix": self.hidden_size**2 // 2}
+    ...     def equations(self, x, h, m):
+    ...         key, value = linear("write", x, parts=2)
+    ...         m = 0.9 * m + spread(key, "matrix") * spread(value, "matrix", "heads")
+    ...         return total(m * spread(linear("read", x), "matrix"), "hidden", "heads"), m
+    >>> nr.testing.check_gradients(Matrices(4, 6))
+    """
+    trace = _check(value, "spread").trace
+    _check_channels(value, "spread")
+    _check_groups("spread", trace, size, value.size, size, groups)
+    if trace.width(size) == trace.width(value.size):
+        return value
+    placed = value if value.kind in ("operation", "linear", "state", "total") else trace.operation("copy", value)
+    return trace.of_groups("spread", placed, size, groups or value.size or "", value.size or "")
+
+
+def _check_groups(function: str, trace: Trace, size: Any, few: Any, many: Any, groups: Any) -> None:
+    """Raise an error unless `size` and `groups` are sizes, the latter divides `few` channels, and those `many`."""
+    for name in (size, groups or size):
+        if name not in trace.sizes:
+            raise ValueError(f"{function}: got the size {name!r}; expects one of {sorted(trace.sizes)}")
+    shown = [f"{trace.sizes[name]} ({name})" for name in (few, many)]
+    if trace.sizes[many] % trace.sizes[few]:
+        raise ValueError(f"{function}: got {shown[0]} and {shown[1]} channels; expects a multiple")
+    if trace.sizes[few] % trace.sizes[groups or few]:
+        got = f"{trace.sizes[groups]} groups ({groups}) of {shown[0]} channels"
+        raise ValueError(f"{function}: got {got}; expects a number that divides them")
+
+
+def share(size: str) -> Value:
+    """Return one divided by the number of channels of a size, inside a cell's equations.
+
+    Unlike a number in the equations, it is no part of the compiled kernels, which serve all sizes.
+
+    Raises
+    ------
+    ValueError
+        If there is no such size.
+    RuntimeError
+        If no cell's equations are running.
+
+    Examples
+    --------
+    >>> import numrnn as nr
+    >>> from numrnn.equations import linear, share, sqrt
+    >>> class Scaled(nr.Cell):
+    ...     def equations(self, x, h):
+    ...         return h + sqrt(share("hidden")) * linear("hidden", x)
+    >>> Scaled(4, 6).source() == Scaled(8, 12).source()
+    True
+    """
+    trace = _recorded("share", "size", size)
+    return trace.value("share", f"share_{size}", number=1.0 / trace.width(size))
 
 
 def mean(value: Value) -> Value:

@@ -351,7 +351,8 @@ class Cell(AbstractRecurrent):
         Names come from the equations: `W_{NAME,x}` and `b_{NAME}` are the parameters of `linear("NAME", x)`,
         `a_{NAME}` its result, `u_{NAME}` the input's share of it; `w_{NAME}` is a peephole. Variables of the equations
         keep their names. The gradient of the loss with respect to a quantity has a d in front, in LaTeX a bar on top.
-        The functions and ⊙ work channel by channel.
+        The functions and ⊙ work channel by channel. `spread(a, n)` and `sum(a, n)` give n channels, each of `a` several
+        times, or sums of those beside each other; a third number is that of groups, as in `spread` of the equations.
 
         Examples
         --------
@@ -590,12 +591,13 @@ class Cell(AbstractRecurrent):
         self, tape: Tape, input: Array, grad_output: Array, grad_state: list[Array] | None
     ) -> tuple[Array, list[Array]]:
         """Return the gradient of the input and of the state before all steps of a tape."""
-        for array, gradient in zip(tape.grad_states, grad_state or [0] * len(self.states), strict=True):
-            array[-1] = gradient
+        for array, gradient in zip(tape.last_gradients, grad_state or [0] * len(self.states), strict=True):
+            array[...] = gradient
         x = with_batch(input)
         weights = self._packed_weights(backward=True, again=self._gone_back == 0)
         grad_x = self._loop().backward(weights, tape, x, with_batch(grad_output))
-        first = [array[0] for array in tape.grad_states]
+        pairs = zip(tape.grad_states, self._loop().is_wide, strict=True)
+        first = [array[0].copy() if is_wide else array[0] for array, is_wide in pairs]  # steps before write over it
         return grad_x.reshape(input.shape[1:] if len(tape) == 1 else input.shape), first
 
     def accumulate_step(self, record: Any, input: Array, scale: float) -> None:

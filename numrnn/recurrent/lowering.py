@@ -387,9 +387,9 @@ class Lowered:
         loop, _, weights = self._kernels(x.dtype)
         weights.update(self._taken("_parameters"))
         loop.start_backward(tape)
-        for array, gradient in zip(tape.grad_states, grad_states, strict=True):
+        for array, gradient in zip(tape.last_gradients, grad_states, strict=True):
             if gradient is not None:
-                array[-1] = gradient
+                array[...] = gradient
         grad_output = grad_outputs[0] if len(grad_outputs) == 1 else tuple(grad_outputs)
         grad_x = loop.backward(weights, tape, x, grad_output)
         return grad_x, [array[0] for array in tape.grad_states]

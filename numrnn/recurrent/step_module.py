@@ -85,8 +85,8 @@ class StepModule(Module):
         gradients = list(grad_output) if is_table(grad_output) else [grad_output]
         cell, tape = self.cell, self._tape
         cell._loop().start_backward(tape)
-        for array, gradient in zip(tape.grad_states[1:], gradients[1:], strict=True):
-            array[-1] = gradient
+        for array, gradient in zip(tape.last_gradients[1:], gradients[1:], strict=True):
+            array[...] = gradient
         weights = cell._packed_weights(backward=True, again=True)
         grad_x = cell._loop().backward(weights, tape, *(np.array(a)[np.newaxis] for a in (input[0], gradients[0])))
         return [grad_x[0], *(np.array(array[0]) for array in tape.grad_states)]

@@ -67,8 +67,11 @@ def recipes(draw: Any) -> Recipe:
         sizes["input"] = sizes["hidden"]  # so that x can be used element by element
     if draw(st.booleans()):
         sizes["other"] = sizes["hidden"]  # two names for one size
+    few = st.integers(1, 4)
+    heads, rows, columns = draw(few), draw(few), draw(few)
+    sizes |= {"heads": heads, "rows": heads * rows, "columns": heads * columns, "matrix": heads * rows * columns}
     names = ("h", "c", "m")[: draw(st.integers(1, 3))]
-    state_sizes = {name: draw(st.sampled_from(["hidden", "hidden", "other"])) for name in names}
+    state_sizes = {name: draw(st.sampled_from(["hidden", "hidden", "other", "matrix"])) for name in names}
 
     values = [sizes["input"], *(sizes[size] for size in state_sizes.values())]  # number of channels of each
     instructions: list[tuple] = []
@@ -83,7 +86,8 @@ def recipes(draw: Any) -> Recipe:
         unused.update(range(len(values), len(values) + parts))
         values.extend([channels] * parts)
 
-    kinds = st.sampled_from(["linear", "linear", "unary", "unary", "unary", "binary", "binary", "peephole", "fixed"])
+    often = ["linear", "linear", "unary", "unary", "unary", "binary", "binary"]
+    kinds = st.sampled_from([*often, "peephole", "fixed", "spread", "sums", "matrix"])
     for number in range(draw(st.integers(4, 9))):
         kind, a = draw(kinds), len(values) - 1 - draw(st.integers(0, len(values) - 1))
         if kind == "linear":
@@ -97,6 +101,23 @@ def recipes(draw: Any) -> Recipe:
             instruct(values[a], 1, "peephole", (a,), f"diagonal{number}")
         elif kind == "fixed":
             instruct(values[a], 1, "fixed", (a,), f"gain{number}")
+        elif kind == "matrix":
+            old, b = draw(st.sampled_from([None, *of_width(sizes["matrix"])])), draw(st.integers(0, len(values) - 1))
+            for size, argument in (("rows", a), ("columns", b)):
+                instruct(sizes[size], 1, "linear", (argument,), f"{size}{number}", size, 1, False, (1,))
+            instruct(sizes["matrix"], 1, "outer", (len(values) - 2, len(values) - 1))
+            if old is not None:
+                instruct(sizes["matrix"], 1, draw(st.sampled_from(list(BINARY))), (len(values) - 1, old))
+            size, groups = draw(st.sampled_from([("rows", None), ("columns", "heads")]))
+            instruct(sizes[size], 1, "sums", (len(values) - 1,), size, groups)
+        elif kind in ("spread", "sums"):
+            is_spread, width = kind == "spread", values[a]
+            fitting = [size for size, w in sizes.items() if (w % width if is_spread else width % w) == 0]
+            if fitting:
+                size = draw(st.sampled_from(fitting))
+                few = width if is_spread else sizes[size]
+                groups = draw(st.sampled_from([None, *(name for name, w in sizes.items() if few % w == 0)]))
+                instruct(sizes[size], 1, kind, (a,), size, groups)
         elif kind == "unary":
             instruct(values[a], 1, draw(st.sampled_from(list(UNARY))), (a,))
         else:
@@ -132,6 +153,12 @@ def carry_out(recipe: Recipe, language: Any, x: Any, states: Any) -> tuple[Any, 
             values.append(language.peephole(rest[0], *arguments))
         elif kind == "fixed":
             values.append(fixed_function(language, language.vector(rest[0], *arguments), *arguments))
+        elif kind == "outer":
+            rows, columns = arguments
+            values.append(language.spread(rows, "matrix", None) * language.spread(columns, "matrix", "heads"))
+        elif kind in ("spread", "sums"):
+            function = language.spread if kind == "spread" else language.total
+            values.append(function(*arguments, *rest))
         elif kind == "sum":
             values.append(sum(arguments[1:], start=0.5 * arguments[0]))
         else:
@@ -180,8 +207,10 @@ class OnArrays:
         rounding, the kernels may rightly be on the other side.
     """
 
-    def __init__(self, parameters: dict[str, np.ndarray], suffixes: dict[str, tuple[str, ...]]) -> None:
-        self.parameters, self.suffixes, self.margin = parameters, suffixes, np.inf
+    def __init__(
+        self, parameters: dict[str, np.ndarray], suffixes: dict[str, tuple[str, ...]], sizes: dict[str, int]
+    ) -> None:
+        self.parameters, self.suffixes, self.sizes, self.margin = parameters, suffixes, sizes, np.inf
 
     def linear(self, name, *arguments, size, parts, bias, heads):
         p = self.parameters
@@ -196,8 +225,12 @@ class OnArrays:
     def vector(self, name, like):
         return self.parameters[name]
 
-    def total(self, a):
-        return a.sum(-1, keepdims=True)
+    def total(self, a, size=None, groups=None):
+        channels = self.sizes[size] if size else 1
+        return naive.total(a, channels, self.sizes[groups] if groups else channels)
+
+    def spread(self, a, size, groups):
+        return naive.spread(a, self.sizes[size], self.sizes[groups] if groups else a.shape[-1])
 
     def mean(self, a):
         return a.mean(-1, keepdims=True)

@@ -77,7 +77,9 @@ print(*names)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize(("cell", "blocks"), [("LSTM", 1), ("GRU", 2), ("SLSTM", 1), ("LayerNormLSTM", 9)])
+@pytest.mark.parametrize(
+    ("cell", "blocks"), [("LSTM", 1), ("GRU", 2), ("SLSTM", 1), ("MLSTM", 5), ("LayerNormLSTM", 9)]
+)
 def test_blocks_are_cuda_device_functions(cell, blocks, dtype, tmp_path):
     script = tmp_path / "script.py"
     script.write_text(SCRIPT)

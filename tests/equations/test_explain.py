@@ -34,7 +34,8 @@ FUNCTIONS = {
     "softplus": lambda a: np.log1p(np.exp(a)),
     "max": lambda *arguments: np.maximum.reduce(np.broadcast_arrays(*arguments)),
     "min": lambda *arguments: np.minimum.reduce(np.broadcast_arrays(*arguments)),
-    "sum": lambda a: a.sum(-1, keepdims=True),
+    "sum": lambda a, channels=1, groups=None: naive.total(a, int(channels), int(groups or channels)),
+    "spread": lambda a, channels, groups=None: naive.spread(a, int(channels), int(groups or a.shape[-1])),
     **{name: getattr(np, name) for name in ("cos", "exp", "log", "sin", "sqrt", "tanh")},
 }
 

@@ -238,6 +238,31 @@ class WithoutState(nr.Cell):
         return relu(linear("two", tanh(linear("one", x))))
 
 
+class Groups(nr.Cell):
+    """Groups of channels that do not nest, sizes that no array has, and every kind of thing that may be spread."""
+
+    states = ("h", "c", "e")
+    state_sizes = {"c": "twelve", "e": "twelve"}  # noqa: RUF012
+
+    def sizes(self):
+        return super().sizes() | {"two": 2, "three": 3, "six": 6, "twelve": 12}
+
+    def equations(self, x, h, c, e):
+        six = linear("six", x, size="six")
+        own = eq.spread(h, "twelve") * eq.spread(six, "twelve", "three")
+        c = 0.5 * c + own * eq.spread(eq.parameter("two", "two"), "twelve", "two") + eq.mean(h)
+        d = eq.spread(eq.total(c, "six", "two"), "twelve") * tanh(c)
+        return tanh(eq.total(d, "hidden") + x + eq.total(e, "hidden", "two")), c, d * eq.spread(x, "twelve", "two")
+
+
+def _groups(p, x, h, c, e):
+    six = naive.affine(p, "six", x=x)
+    own = naive.spread(h, 12, 4) * naive.spread(six, 12, 3)
+    c = 0.5 * c + own * np.repeat(p["two"], 6) + h.mean(-1, keepdims=True)
+    d = naive.spread(naive.total(c, 6, 2), 12, 6) * np.tanh(c)
+    return np.tanh(naive.total(d, 4, 4) + x + naive.total(e, 4, 2)), c, d * naive.spread(x, 12, 2)
+
+
 def _two_names(p, x, h):
     a = x @ p["p_weight_x"].T + p["p_bias"]
     v = np.tanh(h * naive.sigmoid(a * h))
@@ -269,13 +294,14 @@ def _without_state(p, x, h):
         (ReadBackwards, _read_backwards),
         (Negative, lambda p, x, h: (-np.tanh(naive.affine(p, "a", x=x, h=h)),)),
         (WithoutState, _without_state),
+        (Groups, _groups),
     ],
 )
 def test_unusual_cells(make, step):
     cell = make(4, 4)
     rng = np.random.default_rng(0)
     x, grad = rng.normal(0, 1, (2, 5, 3, 4)).astype("float32")
-    states = [rng.normal(0, 1, (3, 4)).astype("float32") for _ in cell.states]
+    states = [rng.normal(0, 1, (3, width)).astype("float32") for width in cell.state_widths()]
     cell.set_hidden_state(0, states)
     expected = naive.run(step, cell.state_dict(), x, *states)[0]
     np.testing.assert_allclose(cell.forward_sequence(x), expected, rtol=1e-5, atol=1e-6)

@@ -40,7 +40,7 @@ class Drawn:
 
     def reference(self, arrays):
         """Return the states after every step, and how near they came to a kink."""
-        language = OnArrays(arrays, self.suffixes)
+        language = OnArrays(arrays, self.suffixes, self.recipe.sizes)
 
         def step(parameters, x, *states):
             return carry_out(self.recipe, language, x, states)

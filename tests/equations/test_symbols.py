@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 import numrnn as nr
 from numrnn import equations
-from numrnn.equations import bernoulli, linear, maximum, mean, peephole, sigmoid, tanh, total
+from numrnn.equations import bernoulli, linear, maximum, mean, peephole, share, sigmoid, spread, tanh, total
 from numrnn.equations.emit import FUNCTIONS
 from numrnn.equations.functions import OPERATIONS
 from numrnn.equations.symbols import Trace, Value
@@ -140,7 +140,8 @@ def test_derivative_at_a_kink_is_one_of_those_beside_it(name):
 
 def test_every_function_of_equations_is_an_operation_and_every_call_in_a_text_is_known():
     offered = {name for name, value in vars(equations).items() if callable(value) and not isinstance(value, type)}
-    assert offered - {"bernoulli", "dropout", "linear", "mean", "parameter", "peephole", "total"} <= OPERATIONS.keys()
+    others = {"bernoulli", "dropout", "linear", "mean", "parameter", "peephole", "share", "spread", "total"}
+    assert offered - others <= OPERATIONS.keys()
     called = {op.text.partition("(")[0] for op in OPERATIONS.values() if op.text[0].isalpha()}
     assert called <= {*FUNCTIONS, "abs"}
 
@@ -188,7 +189,7 @@ WRONG = {
     "an unknown size": (
         lambda x, h: linear("a", x, size="cells"),
         ValueError,
-        r"linear\('a'\): got the size 'cells'; expects one of \['hidden', 'input'\]",
+        r"linear\('a'\): got the size 'cells'; expects one of \['half', 'hidden', 'input'\]",
     ),
     "heads that do not divide": (
         lambda x, h: linear("a", x, h, heads=(1, 3)),
@@ -211,6 +212,34 @@ WRONG = {
         TypeError,
         "total: got one number a row; expects a symbol with",
     ),
+    "sums that do not divide": (
+        lambda x, h: h + spread(total(x, "half"), "hidden"),
+        ValueError,
+        r"total: got 2 \(half\) and 3 \(input\) channels; expects a multiple",
+    ),
+    "sums of an unknown size": (lambda x, h: total(h, "cells"), ValueError, "total: got the size 'cells'; expects one"),
+    "groups that do not divide": (
+        lambda x, h: total(h, "hidden", "input"),
+        ValueError,
+        r"total: got 3 groups \(input\) of 4 \(hidden\) channels; expects a number that divides them",
+    ),
+    "a spread to fewer": (
+        lambda x, h: spread(h, "half"),
+        ValueError,
+        r"spread: got 4 \(hidden\) and 2 \(half\) channels; expects a multiple",
+    ),
+    "a spread of unknown groups": (
+        lambda x, h: spread(h, "hidden", "heads"),
+        ValueError,
+        "spread: got the size 'heads'",
+    ),
+    "a spread of one number a row": (
+        lambda x, h: spread(mean(h), "hidden"),
+        TypeError,
+        "spread: got one number a row; expects a symbol with channels",
+    ),
+    "a spread of a number": (lambda x, h: spread(1.0, "hidden"), TypeError, "spread: got float; expects a symbol"),
+    "a share of an unknown size": (lambda x, h: h * share("cells"), ValueError, "got the size 'cells'; expects one of"),
     "a mean of a number": (lambda x, h: h * mean(2.0), TypeError, "mean: got float; expects a symbol"),
     "one number a row as a state": (lambda x, h: mean(h), ValueError, "got a new h of 1 channels; expects 4"),
     "a rate that is none": (
@@ -259,7 +288,7 @@ WRONG = {
 @pytest.mark.parametrize(("write", "error", "message"), WRONG.values(), ids=WRONG.keys())
 def test_complains_about(write, error, message):
     with pytest.raises(error, match=message):
-        written(write)
+        written(write, half=2)
 
 
 def test_a_cell_needs_equations():

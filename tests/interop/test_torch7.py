@@ -610,6 +610,7 @@ NOT_MADE = {
     "LayerNormGRU": OWN,
     "LayerNormLSTM": OWN,
     "MGU": OWN,
+    "MLSTM": OWN,
     "MinGRU": OWN,
     "MinLSTM": OWN,
     "Module": "a base class",

@@ -22,18 +22,21 @@ binding.get_host_cpu_features = lambda: offered
 
 import numpy as np
 import numrnn as nr
-from numrnn.equations import cos, exp, linear, mean, parameter, peephole, sigmoid, sqrt, tanh
+from numrnn.equations import cos, exp, linear, mean, parameter, peephole, sigmoid, spread, sqrt, tanh, total
 from numrnn.kernels.cpu.machine import VECTOR_BITS
 
 
-# an LSTM with block-diagonal weights, sums over features, and a function of a parameter alone
+# an LSTM with block-diagonal weights, sums over features and over those of heads, and a function of a parameter alone
 class Unit(nr.Cell):
     states = ("h", "c")
+
+    def sizes(self):
+        return super().sizes() | {"heads": 3}
 
     def equations(self, x, h, c):
         i, z, f, o = linear("gates", x, h, parts=4, heads=(1, 3))
         c = sigmoid(f + peephole("forget", c)) * c + sigmoid(i) * tanh(z)
-        a = c - mean(c)
+        a = c - mean(c) * spread(tanh(total(c * z, "heads")), "hidden")
         return sigmoid(o) * tanh(a / sqrt(mean(a * a) + 0.1)) * cos(exp(parameter("angle"))), c
 
 

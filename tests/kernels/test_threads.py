@@ -35,7 +35,11 @@ def train(cell, x, grad_output):
     cell.zero_grad_parameters()
     output = cell.forward_sequence(x)
     grad_x = cell.backward_sequence(x, grad_output)
-    return [output, grad_x, *map(np.array, cell.parameters()[1]), *np.atleast_2d(cell.get_hidden_state())]
+    return [output, grad_x, *map(np.array, cell.parameters()[1]), *listed(cell.get_hidden_state())]
+
+
+def listed(states):
+    return states if isinstance(states, list) else [states]
 
 
 def drawn(steps, batch, inputs, hidden, dtype):
@@ -47,6 +51,10 @@ def with_heads(inputs, hidden):
     return nr.SLSTM(inputs, hidden, heads=math.gcd(hidden, 6))
 
 
+def with_matrices(inputs, hidden):
+    return nr.MLSTM(inputs, hidden, heads=math.gcd(hidden, 6))
+
+
 class Sums(nr.Cell):
     """Sums over features, which a thread makes for the others where they share channels."""
 
@@ -56,7 +64,7 @@ class Sums(nr.Cell):
         return tanh(a / sqrt(mean(a * a) + 0.1))
 
 
-CELLS = [nr.LSTM, nr.FastLSTM, nr.GRU, nr.RNN, nr.MinGRU, nr.LRU, with_heads, Sums, OutputLayers]
+CELLS = [nr.LSTM, nr.FastLSTM, nr.GRU, nr.RNN, nr.MinGRU, nr.LRU, with_heads, with_matrices, Sums, OutputLayers]
 cells = pytest.mark.parametrize("make", CELLS, ids=[cell.__name__ for cell in CELLS])
 
 

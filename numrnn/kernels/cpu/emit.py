@@ -7,14 +7,18 @@ loop are done for all rows of a stretch of steps at once, and so is their way ba
 Each kernel does its part of the work. Parts of a kernel have the batch's rows to themselves, or, where `by_channels`
 says so, channels in units of `UNIT`, so that a part's weights stay in its core's cache. Nobody adds up what another
 has begun, so the results do not depend on the number of parts.
+
+Where blocks spread channels or add up groups of them, they go over the channels run by run: within a run, what is
+spread is one number, or as many numbers as the run has, beside each other. Such programs share out rows only.
 """
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from numrnn.equations.derive import Block, Group, Product, Program
+from numrnn.equations.derive import Block, Group, Grouping, Product, Program, Ratio
 from numrnn.equations.emit import FUNCTIONS, emit_blocks, fixed_blocks
 from numrnn.equations.symbols import ROW, LinearMap, Value
 
@@ -41,7 +45,8 @@ def emit_module(program: Program, dtype: str, origin: str, options: str = "OPTIO
     inline = options.replace("OPTIONS", "INLINE_OPTIONS")
     header = [
         f'"""{origin}"""',
-        f"from numpy import {dtype}",
+        *(["from math import gcd"] if program.has_groups else []),
+        f"from numpy import {'empty, ' * bool(program.has_groups)}{dtype}",
         "from numrnn.kernels.cpu.barrier import wait",
         "from numrnn.kernels.cpu.cache import njit",
         f"from numrnn.kernels.cpu.functions{bits} import {', '.join(FUNCTIONS)}",
@@ -125,6 +130,8 @@ class _Text:
 
     def load(self, value: Value, block: Block) -> str:
         """Return what reads a value for a block: what has one number a row is the same in all channels."""
+        if value.kind == "spread":
+            return self.load_spread(value, block)
         if value.kind == "share":
             return f"x.dtype.type(1 / size_{value.name.removeprefix('share_')})"
         return self.load_from(self.place(value, self._j(value, block)), value, block)
@@ -144,6 +151,9 @@ class _Text:
 
     def gradient_place(self, value: Value, j: str = "j") -> str:
         p = self.program
+        for k, pair in enumerate(zip(p.states, p.outputs, strict=True)):
+            if value in pair and pair[0] in p.wide:
+                return f"grad_state{k}, ({self.gradient_row(k, value is pair[1])}) * size_{value.size} + {j}"
         if value in p.work:
             return f"work{p.work.index(value)}, n * size_{value.size} + {j}"
         if value in p.ahead and (self.is_after or value not in p.outputs):
@@ -159,6 +169,12 @@ class _Text:
     def gathered_place(self, k: int, size: str, j: str = "j") -> str:
         row = "(row - start * batch)" if self.is_after else "n"
         return f"gathered{k}, {row} * size_{size} + {j}"
+
+    def gradient_row(self, k: int, is_after: bool) -> str:
+        """Return in which row the gradient of state k before, or after, the step at hand is."""
+        if self.program.states[k] in self.program.wide:
+            return f"{'(t + 1)' if is_after else 't'} % 2 * batch + n"
+        return "row + batch" if is_after else "row"
 
     def _in_group(self, value: Value, j: str) -> str:
         group = self.program.group_of(value)
@@ -183,8 +199,12 @@ class _Text:
         vectors = "grad_vectors" if "grad_vector" in arrays else "vectors"
         for k, vector in enumerate(self.vectors):
             sizes.setdefault(vector.size or "", f"{vectors}[{k}].shape[-1]")
-        if p.totals:
+        if any(value.size == ROW for value in p.totals):
             sizes[ROW] = "1"
+        for k, value in enumerate(p.kept if p.has_groups else ()):
+            sizes.setdefault(value.size or "", f"kept[{k}].shape[2]")
+        for name in (name for value in p.groupings for name in Grouping.of(value)):
+            sizes.setdefault(name, str(p.trace.width(name)))  # which no array has
         self.add(0, *(f"size_{size} = {text}" for size, text in sizes.items() if size != "input"))
         self.unpack_more(*arrays)
 
@@ -221,8 +241,14 @@ class _Text:
         """Find the rows and channels of this part in the loop over time."""
         self.add(
             0,
-            "team, place = (parts, part) if by_channels else (1, 0)",
-            "low, high = (0, batch) if by_channels else share(batch, part, parts)",
+            *(
+                ["team, place = 1, 0", "low, high = share(batch, part, parts)"]
+                if self.program.has_groups
+                else [
+                    "team, place = (parts, part) if by_channels else (1, 0)",
+                    "low, high = (0, batch) if by_channels else share(batch, part, parts)",
+                ]
+            ),
         )
         names = dict.fromkeys(sizes)
         unit = "TILE_VECTORS * LANES" if self.program.depth else "LANES"
@@ -240,6 +266,88 @@ class _Text:
         self.at_step(2, ")")
         for text, result in zip(stores, results, strict=True):
             self.at_step(2, *text.format(result).split("\n"))
+
+    def block_in_runs(
+        self, name: str, block: Block, loads: list[str], stores: list[str], sums: list[tuple[int, Value, str]]
+    ) -> None:
+        """Add the loops over rows and runs of channels that run a block.
+
+        `stores` are as for `block`, or empty; `sums` say that of a result (its number) sums are added to something: the
+        spread or total with their grouping, and the place, with `{0}` for the channel.
+        """
+        layout = block.layout(self.program.trace)
+        run = functools.reduce("gcd({}, {})".format, map(self.ratio, layout.runs))
+        self.at_step(0, f"run, runs = {run}, {self.ratio(layout.unit)}", "runs = runs // run")
+        self.at_step(0, "for n in range(low, end):", "    row = t * batch + n")
+        self.at_step(1, f"for unit in range(size_{block.size} // run // runs):")
+        self.at_step(2, "for k in range(unit * runs, (unit + 1) * runs):", "    start = k * run")
+        for value in block.spreads:
+            same = self.load(value, block)
+            if same in loads and Grouping.of(value).is_of_single:
+                place = self._place_of_few(value, self._first_of_few(value, block))
+                self.at_step(3, f"{same} = load_same({place})")
+        self.at_step(3, "for j in range(start, start + run, LANES):", "    width = start + run - j")
+        self.at_step(4, f"{', '.join(f'result{k}' for k in range(len(stores)))}, = {name}(")
+        self.at_step(5, *(f"{text}," for text in loads))
+        self.at_step(4, ")")
+        for k, text in enumerate(stores):
+            self.at_step(4, *text.format(f"result{k}").splitlines())
+        added = []
+        for index, (k, value, place) in enumerate(sums):
+            first = self._first_of_few(value, block)
+            if Grouping.of(value).is_of_single:
+                self.at_step(4, f"store(result{k}, scratch{index}, j - start, LANES)")
+                added.append(f"{_element(place.format(first))} += sum_of(scratch{index}, 0, run)")
+            else:
+                self.at_step(4, f"add_to(result{k}, {place.format(f'{first} + j - start')}, width)")
+        self.at_step(3, *added)
+
+    def ratio(self, ratio: Ratio) -> str:
+        """Return how many times as many channels one size has as another, as text."""
+        return f"size_{ratio.many}" if ratio.few == ROW else f"size_{ratio.many} // size_{ratio.few}"
+
+    def load_spread(self, value: Value, block: Block) -> str:
+        """Return what reads what is spread, in a run: a variable, or as many numbers as the run has."""
+        if Grouping.of(value).is_of_single:
+            return f"same{block.spreads.index(value)}"
+        return f"load({self._place_of_few(value, f'{self._first_of_few(value, block)} + j - start')}, width)"
+
+    def _place_of_few(self, value: Value, j: str) -> str:
+        """Return where that is which is spread."""
+        (argument,) = value.arguments
+        return self.gradient_place(argument.arguments[0], j) if argument.kind == "seed" else self.place(argument, j)
+
+    def _first_of_few(self, value: Value, block: Block) -> str:
+        """Return which of the few channels of a grouping is the first of those of run k."""
+        trace, grouping, layout = self.program.trace, Grouping.of(value), block.layout(self.program.trace)
+
+        def before(ratio: Ratio) -> str:
+            """Return how many times so many channels are before the run."""
+            if ratio.number(trace) == layout.unit.number(trace):
+                return "unit"
+            is_run = len(layout.runs) == 1 and ratio.number(trace) == layout.runs[0].number(trace)
+            return "k" if is_run else f"k // ({self.ratio(ratio)} // run)"
+
+        if grouping.is_of_single:
+            return before(grouping.run)
+        first = f"{before(grouping.unit)} * ({self.ratio(grouping.run)})"
+        is_run = len(layout.runs) == 1 and grouping.run.number(trace) == layout.runs[0].number(trace)
+        return first if is_run else f"{first} + k % ({self.ratio(grouping.run)} // run) * run"
+
+    def scratch(self, groupings: Iterable[tuple[Block, list[Value]]]) -> None:
+        """Make room for the terms of sums of channels beside each other, in a run, for the groupings of each block.
+
+        Vectors are stored there as a whole, which is quicker; what lies beyond the run is not read.
+        """
+        runs: dict[int, dict[str, None]] = {}
+        for block, values in groupings:
+            for index, value in enumerate(values):
+                if Grouping.of(value).is_of_single:
+                    layout = block.layout(self.program.trace)
+                    runs.setdefault(index, {}).update(dict.fromkeys(map(self.ratio, layout.runs[:1])))
+        for index, sizes in runs.items():
+            size = functools.reduce("max({}, {})".format, sizes)
+            self.add(0, f"scratch{index} = empty({size} + LANES, x.dtype)")
 
     def rows_apart(self, line: str) -> None:
         """Add the loop that does something for each row; of several parts, one does it."""
@@ -340,7 +448,8 @@ class _Text:
         self.at_step(2, "if flags[row] & PADDING:")
         for k, state in states:
             size = state.size or ""
-            self.row_call(3, "copy_row", (f"grad_state{k}", "row + batch", size), (f"held{k}", "n", size))
+            after = f"grad_state{k}", self.gradient_row(k, True), size
+            self.row_call(3, "copy_row", after, (f"held{k}", "n", size))
 
     def end_flagged_backward(self, writes_input: bool) -> None:
         """Give rows of padding the gradients that they have."""
@@ -359,8 +468,8 @@ class _Text:
             self.row_call(3, "fill_row", ("grad_x", "row", "input"))
         for k, state in states:
             size = state.size or ""
-            before = f"grad_state{k}", "row", size
-            self.row_call(3, "copy_row", (f"held{k}", "n", size), (f"grad_state{k}", "row + batch", size))
+            before, after = ((f"grad_state{k}", self.gradient_row(k, is_after), size) for is_after in (False, True))
+            self.row_call(3, "copy_row", (f"held{k}", "n", size), after)
             self.at_step(3, "if flags[row] & HOLD:")
             self.row_call(4, "copy_row", (f"held{k}", "n", size), before)
             if k < p.given_out:
@@ -399,8 +508,9 @@ def _forward(program: Program) -> list[str]:
     text.unpack_more("mask", "passing")
     text.add(0, "output = output.ravel()", "flags = flags.ravel()", "biases, inputs, panels = weights")
     text.add(0, *(f"vector{k} = vectors[{k}]" for k in range(len(text.vectors) + len(program.fixed))))
-    others = [state.size or "" for state in program.states] + [ROW] * bool(program.totals)
+    others = [state.size or "" for state in program.states] + [value.size or "" for value in program.totals]
     text.share([block.size for block in program.blocks] + [group.size for group in program.groups] + others)
+    text.scratch((block, block.sums) for block in program.blocks)
     text.add(0, "for start in range(0, steps, stretch):", "    stop = min(steps, start + stretch)")
     _emit_input_maps(text)
     text.add(1, "wait(barrier, parts)", "for t in range(start, stop):")
@@ -410,7 +520,7 @@ def _forward(program: Program) -> list[str]:
             text.end_flagged()
             text.begin_after()
         products = [(k, product) for k, product in enumerate(program.products) if product.group.level == level]
-        totals = [value for value in program.totals if program.level(value) == level]
+        totals = [value for value in program.totals if value.size == ROW and program.level(value) == level]
         if products or totals:
             text.meet()
         for k, product in products:
@@ -456,11 +566,18 @@ def _element(place: str) -> str:
 
 
 def _emit_block(text: _Text, index: int, block: Block) -> None:
-    first = text.program.outputs[0]
-    stores = [f"store({{0}}, {text.place(value)}, width)" for value in block.outputs]
+    first, placed = text.program.outputs[0], text.program.placed
+    stores = [f"store({{0}}, {text.place(value)}, width)" if value in placed else "" for value in block.outputs]
     if first in block.outputs:
         stores[block.outputs.index(first)] += f"\nstore({{0}}, output, row * size_{block.size} + j, width)"
-    text.block(f"block{index}", block.size, [text.load(value, block) for value in block.inputs], stores)
+    loads = [text.load(value, block) for value in block.inputs]
+    if block.layout(text.program.trace) is None:
+        text.block(f"block{index}", block.size, loads, stores)
+        return
+    for value in block.sums:
+        text.fill(text.place(value), value.size or "")
+    sums = [(block.outputs.index(value.arguments[0]), value, text.place(value, "{0}")) for value in block.sums]
+    text.block_in_runs(f"block{index}", block, loads, stores, sums)
 
 
 def _emit_fix(program: Program, options: str) -> str:
@@ -633,12 +750,10 @@ def _emit_input_maps(text: _Text) -> None:
             pre = f"pre{group.index}, row * {group.columns} * size_{group.size}"
             text.add(1, f"repeat(biases[{group.index}], {pre}, bottom - top)")
     if inputs:
-        text.add(1, "first, every = (start, 1) if by_channels else (start + part, parts)")
+        text.add(1, "first, every = (start, 1) if team > 1 else (start + part, parts)")
         text.add(1, "if flags.size:", "    for t in range(first, stop, every):", "        row = t * batch")
         products(3, "active_end(flags, row, 0, batch)")
-        text.add(
-            1, "else:", "    if by_channels:", "        row, top, bottom = start * batch, 0, (stop - start) * batch"
-        )
+        text.add(1, "else:", "    if team > 1:", "        row, top, bottom = start * batch, 0, (stop - start) * batch")
         products(2, "bottom - top")
 
 
@@ -686,8 +801,10 @@ def _backward(program: Program) -> list[str]:
     arguments = [product.argument for product in program.products]
     sizes = [value.size or "" for value in (*arguments, *program.states, *text.vectors)]
     writes_input = any(program.input in block.gradients for block in program.blocks)
-    sizes += ["input"] * writes_input + [ROW] * bool(program.totals)
+    sizes += ["input"] * writes_input + [value.size or "" for value in program.totals]
+    sizes += [value.arguments[0].size or "" for value in program.spreads]
     text.share([block.size for block in program.blocks] + [group.size for group in program.groups] + sizes)
+    text.scratch((block, block.spread_gradients) for block in program.blocks)
     written: set[Value] = set(program.outputs)  # gradients that hold something already: those of the new states do
     if has_after:
         text.add(0, "for stop in range(steps, 0, -stretch):", "    start = max(0, stop - stretch)")
@@ -707,13 +824,24 @@ def _backward(program: Program) -> list[str]:
         at_level = [(k, block) for k, block in enumerate(program.blocks) if block.level == level and block.gradients]
         for index, block in reversed(at_level):  # those of rows come last
             loads = [_gradient_load(text, value, block) for value in block.gradient_inputs]
+            spread = block.spread_gradients
             stores = [
                 f"store({{0}}, {text.gathered_place(block.gathered.index(v), block.size)}, width)"
                 if v in block.gathered
+                else ""
+                if v in spread
                 else f"{way_of(v)}({{0}}, {text.gradient_place(v)}, width)"
                 for v in block.gradients
             ]
-            text.block(f"block{index}_backward", block.size, loads, stores)
+            if block.layout(program.trace) is None:
+                text.block(f"block{index}_backward", block.size, loads, stores)
+            else:
+                for argument in dict.fromkeys(v.arguments[0] for v in spread):
+                    if way_of(argument) == "store":
+                        text.fill(text.gradient_place(argument), argument.size or "")
+                places = [text.gradient_place(v.arguments[0], "{0}") for v in spread]
+                sums = [(list(block.gradients).index(v), v, place) for v, place in zip(spread, places, strict=True)]
+                text.block_in_runs(f"block{index}_backward", block, loads, stores, sums)
             if block.gathered:
                 text.meet()
             for k, value in enumerate(block.gathered):

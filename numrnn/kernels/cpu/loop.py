@@ -6,6 +6,7 @@ arrays, which is why they agree bit for bit.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -42,6 +43,12 @@ of a long one."""
 SHORT_NUMBERS = 1 << 17
 """Results of maps, and numbers kept from step to step, of a short sequence."""
 
+EVALUATE_WIDE = 1 << 20
+"""Numbers of wide states in such steps: with fewer, the copies from one stretch of steps to the next cost too much."""
+
+WIDE_WORK = 8
+"""Operations for each number of a wide state, which is read, changed and added up."""
+
 NO_FLAGS = np.zeros((0, 0), np.uint8)
 
 
@@ -63,7 +70,7 @@ class Tape:
     states: Arrays
     kept: Arrays
     grad_pre: Arrays = ()
-    grad_states: Arrays = ()  # like states: the gradient that each state receives from later steps
+    grad_states: Arrays = ()  # like states: what each receives from later steps; of wide ones, two steps in turn
     grad_vectors: Arrays = ()
     masks: Arrays = ()  # (batch, channels)
     noise: Arrays = ()  # (time, batch, channels)
@@ -71,6 +78,11 @@ class Tape:
 
     def __len__(self) -> int:
         return len(self.states[0]) - 1
+
+    @property
+    def last_gradients(self) -> list[np.ndarray]:
+        """What the states after the last step receive, as views; those before the first step are the first rows."""
+        return [array[len(self) % len(array)] for array in self.grad_states]
 
     @property
     def forward_arrays(self) -> tuple[Arrays, ...]:
@@ -85,7 +97,7 @@ class Tape:
             tuple(a[two] for a in self.states),
             tuple(a[one] for a in self.kept),
             tuple(a[one] for a in self.grad_pre),
-            tuple(a[two] for a in self.grad_states),
+            tuple(a[two] if len(a) > len(self) else a for a in self.grad_states),
             tuple(a[one] for a in self.grad_vectors),
             self.masks,
             tuple(a[one] for a in self.noise),
@@ -216,6 +228,8 @@ class CellLoop:
         )
         self.pre_widths = [group.columns * sizes[group.size] for group in program.groups]
         self.state_widths = [sizes[state.size or ""] for state in program.states]
+        self.is_wide = [state in program.wide for state in program.states]
+        self._wide_numbers = sum(itertools.compress(self.state_widths, self.is_wide))
         self.kept_widths = [program.trace.width(value.size) for value in program.kept]
         self.passing_widths = [sizes[value.size or ""] for value in program.passing]
         self._work_widths = [program.trace.width(value.size) for value in program.work]
@@ -269,10 +283,11 @@ class CellLoop:
         """Make room for a tape's gradients, with zeros as the gradient of the last state."""
         steps, batch, dtype = len(tape), tape.states[0].shape[1], self.dtype
         tape.grad_pre = tuple([empty(array.shape, dtype) for array in tape.pre])
-        tape.grad_states = tuple([empty(array.shape, dtype) for array in tape.states])
+        shapes = zip((array.shape for array in tape.states), self.is_wide, strict=True)
+        tape.grad_states = tuple([empty((2, *shape[1:]) if is_wide else shape, dtype) for shape, is_wide in shapes])
         tape.grad_vectors = tuple([empty((steps, batch, width), dtype) for width in self._vector_widths])
-        for array in tape.grad_states:
-            array[-1] = 0
+        for array in tape.last_gradients:
+            array[...] = 0
 
     def backward(self, weights: Weights, tape: Tape, x: np.ndarray, grad_output: np.ndarray) -> np.ndarray:
         """Go back through a tape whose gradient of the last state is set; return the gradient of `x`."""
@@ -298,12 +313,30 @@ class CellLoop:
     def accumulate(self, gradients: Parameters, tape: Tape, x: np.ndarray, scale: float) -> None:
         """Add the gradients of the parameters, row by row in the order of stepping back: last row first."""
         if tape.flags.size and (tape.flags & PADDING).any():
-            x, tape = _without_padding(x, tape)
+            x, tape = self._without_padding(x, tape)
         steps, batch = x.shape[:2]
         targets = tuple(gradients[name] for name in self._order)
         arrays = self._gradients(tape, 0)
         arguments = (x, tape.forward_arrays, arrays, targets, self.dtype.type(scale))
         self._run(self.module.accumulate, arguments, steps, batch)
+
+    def _without_padding(self, x: np.ndarray, tape: Tape) -> tuple[np.ndarray, Tape]:
+        """Return the rows that are no padding, of all steps, as one step: as far as parameters' gradients need them."""
+        rows = np.flatnonzero((tape.flags & PADDING) == 0)
+
+        def chosen(arrays: Arrays) -> Arrays:
+            return tuple([array.reshape(-1, array.shape[2])[rows][np.newaxis] for array in arrays])
+
+        def before_and_after(array: np.ndarray) -> np.ndarray:
+            return np.stack([array.reshape(-1, array.shape[2])[rows + shift] for shift in (0, x.shape[1])])
+
+        # no map sees wide states
+        pairs = zip(tape.states, self.is_wide, strict=True)
+        states = [array[:2, :0] if is_wide else before_and_after(array) for array, is_wide in pairs]
+        grad_pre, grad_vectors = chosen(tape.grad_pre), chosen(tape.grad_vectors)
+        # results and gradients of states are not looked at
+        chosen_tape = Tape(grad_pre, tuple(states), chosen(tape.kept), grad_pre, tuple(states), grad_vectors)
+        return chosen((x,))[0], chosen_tape
 
     def _run(self, kernel: Any, arguments: tuple[Any, ...], steps: int, batch: int) -> None:
         parts = threads_for(self.work(steps, batch))
@@ -311,43 +344,31 @@ class CellLoop:
 
     def is_short(self, steps: int, batch: int) -> bool:
         """Whether a sequence is so short that it takes long, compared to its steps, to get ready for it."""
-        return steps * batch * (sum(self.pre_widths) + sum(self.kept_widths)) <= SHORT_NUMBERS
+        return steps * batch * sum((*self.pre_widths, *self.kept_widths, *self.state_widths)) <= SHORT_NUMBERS
 
     def steps_at_once(self, batch: int) -> int:
         """Return how many steps are computed at once if nothing of them is kept."""
+        if self._wide_numbers:
+            return max(1, EVALUATE_WIDE // max(1, batch * self._wide_numbers))
         return max(EVALUATE_STEPS, EVALUATE_NUMBERS // max(1, batch * sum(self.pre_widths)))
 
     def work(self, steps: int, batch: int) -> int:
         """Return how much work some steps are. With few rows, most of it is reading the weights."""
-        return steps * max(batch, FEW_ROWS) * self._row_work
+        return steps * (max(batch, FEW_ROWS) * self._row_work + batch * WIDE_WORK * self._wide_numbers)
 
     def shares_channels(self, batch: int, parts: int) -> bool:
         """Whether each part of a kernel gets some of the channels, instead of some rows of the batch.
 
         It costs a meeting at every step. It pays where there are fewer rows than parts, and where a core's cache does
         not hold the weights of the loop, unless there are so many rows that reading the weights again at every step
-        takes little of the time. Without products
-        in the loop, nobody has to meet, and what counts is that the parts are of the same size.
+        takes little of the time. Without products in the loop, nobody has to meet, and what counts is that the parts
+        are of the same size.
         """
         if self.program.depth == 0:
             vectors = -(-min(self.state_widths) // lanes_of(self.dtype))
             return parts > 1 and batch * -(-vectors // parts) <= vectors * -(-batch // parts)
         is_large = batch < parts or self._loop_bytes >= CACHE_BYTES * max(1, batch / (FEW_ROWS * parts))
         return parts > 1 and is_large and batch * self._loop_bytes >= parts * STEP_BYTES
-
-
-def _without_padding(x: np.ndarray, tape: Tape) -> tuple[np.ndarray, Tape]:
-    """Return the rows of all steps that are not padding as one step, as far as the parameters' gradients need them."""
-    rows = np.flatnonzero((tape.flags & PADDING) == 0)
-
-    def chosen(arrays: Arrays) -> Arrays:
-        return tuple([array.reshape(-1, array.shape[2])[rows][np.newaxis] for array in arrays])
-
-    states = [np.stack([a.reshape(-1, a.shape[2])[rows + shift] for shift in (0, x.shape[1])]) for a in tape.states]
-    grad_pre, grad_vectors = chosen(tape.grad_pre), chosen(tape.grad_vectors)
-    # results and gradients of states are not looked at
-    chosen_tape = Tape(grad_pre, tuple(states), chosen(tape.kept), grad_pre, tuple(states), grad_vectors)
-    return chosen((x,))[0], chosen_tape
 
 
 class Stepper:
