@@ -342,6 +342,8 @@ class CellLoop:
 
     def shares_steps(self, batch: int) -> bool:
         """Whether threads should share single steps, by channels: where most of the time goes to reading weights."""
+        if self.program.has_groups:
+            return False
         return batch <= FEW_ROWS and self.dtype.itemsize * self._row_work // 2 >= LARGE_STEP_BYTES
 
     def _shares_channels(self, batch: int, parts: int) -> bool:
