@@ -114,7 +114,7 @@ def main() -> None:
     print(f"{cell}: {cell.get_parameters()[0].size:,} parameters; a step has {cell.program().depth} phases")
     print()
     source = cell.source()
-    print(source if options.source else source.split("@njit(**OPTIONS)")[0].rstrip() + "\n")  # without the loops
+    print(source if options.source else source.split("@kernel(**OPTIONS)")[0].rstrip() + "\n")  # without the loops
 
     start = time.perf_counter()
     nr.testing.check_gradients(LeakyPeepholeCell(2, 4))

@@ -211,7 +211,7 @@ def test_the_gates_of_an_lstm_are_vector_code(dtype, suffix):
     module = compiling._import_from_memory("lstm_for_reading", text)
     cell._loop().module = module
     cell.forward(np.zeros((2, 4), dtype))
-    assembly = "\n".join(module.forward.inspect_asm().values())
+    assembly = "\n".join(module.forward.part.compiled.inspect_asm().values())
     # nothing but the functions of the gates divides
     register = "xmm" if VECTOR_BITS == 128 else "[yz]mm"
     assert re.search(rf"\bv?divp{suffix}\s.*%{register}", assembly)

@@ -52,7 +52,7 @@ def apart(function: Any) -> Callable[..., None]:
             convention.return_status_propagate(builder, status)
         return context.get_dummy_value()
 
-    call.name = name
+    call.name, call.compiled = name, known
     return call
 
 

@@ -131,7 +131,7 @@ class _Text:
     def load(self, value: Value, block: Block) -> str:
         """Return what reads a value for a block: what has one number a row is the same in all channels."""
         if value.kind == "spread":
-            return self.load_spread(value, block)
+            return _Runs(self, block).load(value)
         if value.kind == "share":
             return f"x.dtype.type(1 / size_{value.name.removeprefix('share_')})"
         return self.load_from(self.place(value, self._j(value, block)), value, block)
@@ -239,16 +239,12 @@ class _Text:
 
     def share(self, sizes: Iterable[str]) -> None:
         """Find the rows and channels of this part in the loop over time."""
+        if self.program.has_groups:
+            self.add(0, "by_channels = False")
         self.add(
             0,
-            *(
-                ["team, place = 1, 0", "low, high = share(batch, part, parts)"]
-                if self.program.has_groups
-                else [
-                    "team, place = (parts, part) if by_channels else (1, 0)",
-                    "low, high = (0, batch) if by_channels else share(batch, part, parts)",
-                ]
-            ),
+            "team, place = (parts, part) if by_channels else (1, 0)",
+            "low, high = (0, batch) if by_channels else share(batch, part, parts)",
         )
         names = dict.fromkeys(sizes)
         unit = "TILE_VECTORS * LANES" if self.program.depth else "LANES"
@@ -267,73 +263,6 @@ class _Text:
         for text, result in zip(stores, results, strict=True):
             self.at_step(2, *text.format(result).split("\n"))
 
-    def block_in_runs(
-        self, name: str, block: Block, loads: list[str], stores: list[str], sums: list[tuple[int, Value, str]]
-    ) -> None:
-        """Add the loops over rows and runs of channels that run a block.
-
-        `stores` are as for `block`, or empty; `sums` say that of a result (its number) sums are added to something: the
-        spread or total with their grouping, and the place, with `{0}` for the channel.
-        """
-        layout = block.layout(self.program.trace)
-        run = functools.reduce("gcd({}, {})".format, map(self.ratio, layout.runs))
-        self.at_step(0, f"run, runs = {run}, {self.ratio(layout.unit)}", "runs = runs // run")
-        self.at_step(0, "for n in range(low, end):", "    row = t * batch + n")
-        self.at_step(1, f"for unit in range(size_{block.size} // run // runs):")
-        self.at_step(2, "for k in range(unit * runs, (unit + 1) * runs):", "    start = k * run")
-        for value in block.spreads:
-            same = self.load(value, block)
-            if same in loads and Grouping.of(value).is_of_single:
-                place = self._place_of_few(value, self._first_of_few(value, block))
-                self.at_step(3, f"{same} = load_same({place})")
-        self.at_step(3, "for j in range(start, start + run, LANES):", "    width = start + run - j")
-        self.at_step(4, f"{', '.join(f'result{k}' for k in range(len(stores)))}, = {name}(")
-        self.at_step(5, *(f"{text}," for text in loads))
-        self.at_step(4, ")")
-        for k, text in enumerate(stores):
-            self.at_step(4, *text.format(f"result{k}").splitlines())
-        added = []
-        for index, (k, value, place) in enumerate(sums):
-            first = self._first_of_few(value, block)
-            if Grouping.of(value).is_of_single:
-                self.at_step(4, f"store(result{k}, scratch{index}, j - start, LANES)")
-                added.append(f"{_element(place.format(first))} += sum_of(scratch{index}, 0, run)")
-            else:
-                self.at_step(4, f"add_to(result{k}, {place.format(f'{first} + j - start')}, width)")
-        self.at_step(3, *added)
-
-    def ratio(self, ratio: Ratio) -> str:
-        """Return how many times as many channels one size has as another, as text."""
-        return f"size_{ratio.many}" if ratio.few == ROW else f"size_{ratio.many} // size_{ratio.few}"
-
-    def load_spread(self, value: Value, block: Block) -> str:
-        """Return what reads what is spread, in a run: a variable, or as many numbers as the run has."""
-        if Grouping.of(value).is_of_single:
-            return f"same{block.spreads.index(value)}"
-        return f"load({self._place_of_few(value, f'{self._first_of_few(value, block)} + j - start')}, width)"
-
-    def _place_of_few(self, value: Value, j: str) -> str:
-        """Return where that is which is spread."""
-        (argument,) = value.arguments
-        return self.gradient_place(argument.arguments[0], j) if argument.kind == "seed" else self.place(argument, j)
-
-    def _first_of_few(self, value: Value, block: Block) -> str:
-        """Return which of the few channels of a grouping is the first of those of run k."""
-        trace, grouping, layout = self.program.trace, Grouping.of(value), block.layout(self.program.trace)
-
-        def before(ratio: Ratio) -> str:
-            """Return how many times so many channels are before the run."""
-            if ratio.number(trace) == layout.unit.number(trace):
-                return "unit"
-            is_run = len(layout.runs) == 1 and ratio.number(trace) == layout.runs[0].number(trace)
-            return "k" if is_run else f"k // ({self.ratio(ratio)} // run)"
-
-        if grouping.is_of_single:
-            return before(grouping.run)
-        first = f"{before(grouping.unit)} * ({self.ratio(grouping.run)})"
-        is_run = len(layout.runs) == 1 and grouping.run.number(trace) == layout.runs[0].number(trace)
-        return first if is_run else f"{first} + k % ({self.ratio(grouping.run)} // run) * run"
-
     def scratch(self, groupings: Iterable[tuple[Block, list[Value]]]) -> None:
         """Make room for the terms of sums of channels beside each other, in a run, for the groupings of each block.
 
@@ -343,11 +272,10 @@ class _Text:
         for block, values in groupings:
             for index, value in enumerate(values):
                 if Grouping.of(value).is_of_single:
-                    layout = block.layout(self.program.trace)
-                    runs.setdefault(index, {}).update(dict.fromkeys(map(self.ratio, layout.runs[:1])))
-        for index, sizes in runs.items():
-            size = functools.reduce("max({}, {})".format, sizes)
-            self.add(0, f"scratch{index} = empty({size} + LANES, x.dtype)")
+                    runs.setdefault(index, {})[_Runs(self, block).length] = None
+        for index, lengths in runs.items():
+            length = functools.reduce("max({}, {})".format, lengths)
+            self.add(0, f"scratch{index} = empty({length} + LANES, x.dtype)")
 
     def rows_apart(self, line: str) -> None:
         """Add the loop that does something for each row; of several parts, one does it."""
@@ -497,6 +425,93 @@ class _Text:
         return [state for _, state in states]
 
 
+@dataclass
+class _Runs:
+    """How a block that spreads channels, or adds up groups of them, goes over its channels.
+
+    In run `k`, which is in unit `unit` and begins with channel `start`, what is spread is one number, or as many as the
+    run has, beside each other; and so are the sums that its channels belong to.
+    """
+
+    text: _Text
+    block: Block
+
+    def __post_init__(self) -> None:
+        self.trace = self.text.program.trace
+        self.layout = self.block.layout(self.trace)
+
+    @property
+    def length(self) -> str:
+        """How many channels a run has, at most, as text."""
+        return self.ratio(self.layout.runs[0])
+
+    def emit(self, name: str, loads: list[str], stores: list[str], sums: list[tuple[int, Value, str]]) -> None:
+        """Add the loops over rows and runs.
+
+        `stores` are as for `_Text.block`, or empty; `sums` say that of a result (its number) sums are added to
+        something: the spread or total with their grouping, and the place, with `{0}` for the channel.
+        """
+        add = self.text.at_step
+        run = functools.reduce("gcd({}, {})".format, map(self.ratio, self.layout.runs))
+        add(0, f"run, runs = {run}, {self.ratio(self.layout.unit)}", "runs = runs // run")
+        add(0, "for n in range(low, end):", "    row = t * batch + n")
+        add(1, f"for unit in range(size_{self.block.size} // run // runs):")
+        add(2, "for k in range(unit * runs, (unit + 1) * runs):", "    start = k * run")
+        for value in self.block.spreads:
+            if self.load(value) in loads and Grouping.of(value).is_of_single:
+                add(3, f"{self.load(value)} = load_same({self._place_of_few(value, self._first_of_few(value))})")
+        add(3, "for j in range(start, start + run, LANES):", "    width = start + run - j")
+        add(4, f"{', '.join(f'result{k}' for k in range(len(stores)))}, = {name}(")
+        add(5, *(f"{load}," for load in loads))
+        add(4, ")")
+        for k, store in enumerate(stores):
+            add(4, *store.format(f"result{k}").splitlines())
+        at_the_end = []
+        for index, (k, value, place) in enumerate(sums):
+            first = self._first_of_few(value)
+            if Grouping.of(value).is_of_single:
+                add(4, f"store(result{k}, scratch{index}, j - start, LANES)")
+                at_the_end.append(f"{_element(place.format(first))} += sum_of(scratch{index}, 0, run)")
+            else:
+                add(4, f"add_to(result{k}, {place.format(f'{first} + j - start')}, width)")
+        add(3, *at_the_end)
+
+    def load(self, value: Value) -> str:
+        """Return what reads what is spread: a variable, or as many numbers as the run has."""
+        if Grouping.of(value).is_of_single:
+            return f"same{self.block.spreads.index(value)}"
+        return f"load({self._place_of_few(value, f'{self._first_of_few(value)} + j - start')}, width)"
+
+    def ratio(self, ratio: Ratio) -> str:
+        """Return how many times as many channels one size has as another, as text."""
+        return f"size_{ratio.many}" if ratio.few == ROW else f"size_{ratio.many} // size_{ratio.few}"
+
+    def _place_of_few(self, value: Value, j: str) -> str:
+        """Return where that is which is spread."""
+        (argument,) = value.arguments
+        is_seed = argument.kind == "seed"
+        return self.text.gradient_place(argument.arguments[0], j) if is_seed else self.text.place(argument, j)
+
+    def _first_of_few(self, value: Value) -> str:
+        """Return with which of the few channels of a grouping run k begins."""
+        grouping = Grouping.of(value)
+        if grouping.is_of_single:
+            return self._before(grouping.run)
+        first = f"{self._before(grouping.unit)} * ({self.ratio(grouping.run)})"
+        is_run = self._is_run(grouping.run)
+        return first if is_run else f"{first} + k % ({self.ratio(grouping.run)} // run) * run"
+
+    def _before(self, ratio: Ratio) -> str:
+        """Return how many times so many channels there are before run k."""
+        if ratio.number(self.trace) == self.layout.unit.number(self.trace):
+            return "unit"
+        return "k" if self._is_run(ratio) else f"k // ({self.ratio(ratio)} // run)"
+
+    def _is_run(self, ratio: Ratio) -> bool:
+        run, *others = self.layout.runs
+        return not others and ratio.number(self.trace) == run.number(self.trace)
+
+
 def _panels(parts: int, low: str, high: str) -> str:
     """Return 'first panel, last panel' for a range of channels."""
     return f"{low} // (CHANNELS[{parts}] * LANES), -(-{high} // (CHANNELS[{parts}] * LANES))"
@@ -577,7 +592,7 @@ def _emit_block(text: _Text, index: int, block: Block) -> None:
     for value in block.sums:
         text.fill(text.place(value), value.size or "")
     sums = [(block.outputs.index(value.arguments[0]), value, text.place(value, "{0}")) for value in block.sums]
-    text.block_in_runs(f"block{index}", block, loads, stores, sums)
+    _Runs(text, block).emit(f"block{index}", loads, stores, sums)
 
 
 def _emit_fix(program: Program, options: str) -> str:
@@ -750,7 +765,7 @@ def _emit_input_maps(text: _Text) -> None:
             pre = f"pre{group.index}, row * {group.columns} * size_{group.size}"
             text.add(1, f"repeat(biases[{group.index}], {pre}, bottom - top)")
     if inputs:
-        text.add(1, "first, every = (start, 1) if team > 1 else (start + part, parts)")
+        text.add(1, "first, every = (start, 1) if by_channels else (start + part, parts)")
         text.add(1, "if flags.size:", "    for t in range(first, stop, every):", "        row = t * batch")
         products(3, "active_end(flags, row, 0, batch)")
         text.add(1, "else:", "    if team > 1:", "        row, top, bottom = start * batch, 0, (stop - start) * batch")
@@ -824,24 +839,23 @@ def _backward(program: Program) -> list[str]:
         at_level = [(k, block) for k, block in enumerate(program.blocks) if block.level == level and block.gradients]
         for index, block in reversed(at_level):  # those of rows come last
             loads = [_gradient_load(text, value, block) for value in block.gradient_inputs]
-            spread = block.spread_gradients
-            stores = [
-                f"store({{0}}, {text.gathered_place(block.gathered.index(v), block.size)}, width)"
-                if v in block.gathered
-                else ""
-                if v in spread
-                else f"{way_of(v)}({{0}}, {text.gradient_place(v)}, width)"
-                for v in block.gradients
-            ]
+            stores, sums = [], []
+            for k, v in enumerate(block.gradients):
+                if v.kind == "spread":
+                    (few,) = v.arguments
+                    if way_of(few) == "store":
+                        text.fill(text.gradient_place(few), few.size or "")
+                    stores.append("")
+                    sums.append((k, v, text.gradient_place(few, "{0}")))
+                elif v in block.gathered:
+                    place = text.gathered_place(block.gathered.index(v), block.size)
+                    stores.append(f"store({{0}}, {place}, width)")
+                else:
+                    stores.append(f"{way_of(v)}({{0}}, {text.gradient_place(v)}, width)")
             if block.layout(program.trace) is None:
                 text.block(f"block{index}_backward", block.size, loads, stores)
             else:
-                for argument in dict.fromkeys(v.arguments[0] for v in spread):
-                    if way_of(argument) == "store":
-                        text.fill(text.gradient_place(argument), argument.size or "")
-                places = [text.gradient_place(v.arguments[0], "{0}") for v in spread]
-                sums = [(list(block.gradients).index(v), v, place) for v, place in zip(spread, places, strict=True)]
-                text.block_in_runs(f"block{index}_backward", block, loads, stores, sums)
+                _Runs(text, block).emit(f"block{index}_backward", loads, stores, sums)
             if block.gathered:
                 text.meet()
             for k, value in enumerate(block.gathered):
