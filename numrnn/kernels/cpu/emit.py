@@ -768,7 +768,7 @@ def _emit_input_maps(text: _Text) -> None:
         text.add(1, "first, every = (start, 1) if by_channels else (start + part, parts)")
         text.add(1, "if flags.size:", "    for t in range(first, stop, every):", "        row = t * batch")
         products(3, "active_end(flags, row, 0, batch)")
-        text.add(1, "else:", "    if team > 1:", "        row, top, bottom = start * batch, 0, (stop - start) * batch")
+        text.add(1, "else:", "    if by_channels:", "        row, top, bottom = start * batch, 0, (stop - start) * batch")
         products(2, "bottom - top")
 
 
