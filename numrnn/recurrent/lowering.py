@@ -274,10 +274,13 @@ class Recorder:
         return f"{type(owner).__name__.lower()}{len(self.trace.parameters)}"
 
     def _size(self, width: int) -> str:
-        """Return the name of a number of channels."""
-        name = f"w{width}"
-        self.trace.sizes.setdefault(name, width)
-        return name
+        """Return the name of a number of channels. It does not tell the number, so that kernels serve them all."""
+        sizes = self.trace.sizes
+        known = next((name for name, number in sizes.items() if name != "input" and number == width), None)
+        if known is None:
+            known = f"w{len(sizes)}"
+            sizes[known] = width
+        return known
 
 
 class _Trial(Recorder):

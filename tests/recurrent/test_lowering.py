@@ -364,3 +364,20 @@ def test_wrong_inputs_are_refused_as_in_steps():
             gru().forward(wrong[0])
         with pytest.raises(type(stepped.value)):
             nr.Sequencer(module).forward(wrong)
+
+
+@pytest.mark.parametrize("input_size", [None, 7])
+def test_kernels_are_the_same_for_all_sizes(input_size, monkeypatch):
+    texts = []
+    monkeypatch.setattr(compiling, "_import", lambda text, *others: texts.append(text) or run_uncompiled(text, *others))
+    for hidden in (3, 5, 16):
+        size = input_size or hidden
+        inside = nr.Sequential(
+            nr.JoinTable(), nr.Linear(size + hidden, 2 * hidden), nr.Tanh(), nr.Linear(2 * hidden, hidden)
+        )
+        nr.Sequencer(nr.Recurrence(inside, hidden, 1)).forward(np.zeros((4, 2, size), "float32"))
+        nr.Sequencer(nr.Recurrent(hidden, nr.Linear(size, hidden), nr.Linear(hidden, hidden))).forward(
+            np.zeros((4, 2, size), "float32")
+        )
+    assert len(set(texts)) == 2
+    assert len(texts) == 6
