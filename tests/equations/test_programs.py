@@ -2,6 +2,7 @@
 
 import ast
 import re
+from typing import ClassVar
 
 import numba
 import numpy as np
@@ -104,16 +105,45 @@ def count_products(namespace):
     """Let the products that kernels call be noted in a list from now on."""
     calls = []
 
-    def noting(product):
+    def noting(name, product):
         def noted(*arguments):
-            calls.append(product)
+            calls.append((name, arguments))
             product(*arguments)
 
         return noted
 
-    products = {name: noting(value) for name, value in namespace.items() if re.fullmatch(r"product\d", name)}
+    products = {name: noting(name, value) for name, value in namespace.items() if re.fullmatch(r"product\d", name)}
     namespace.update(products)
     return calls
+
+
+class Unused(nr.Cell):
+    """A cell with a spread, and a map that nothing reads, which therefore comes after the loop."""
+
+    states = ("h", "c")
+    state_sizes: ClassVar[dict[str, str]] = {"c": "memory"}
+
+    def sizes(self):
+        return super().sizes() | {"memory": 4 * self.hidden_size}
+
+    def equations(self, x, h, c):
+        linear("unused", tanh(h))
+        c = tanh(c + eq.spread(linear("a", x, h), "memory"))
+        return sigmoid(eq.total(c, "hidden")), c
+
+
+@pytest.mark.parametrize("make", [Unused, OutputLayers, nr.GRU])
+def test_products_stay_in_their_arrays(make, monkeypatch):
+    monkeypatch.setattr(compiling, "_import", run_uncompiled)
+    cell, x = make(2, 2).astype("float64"), np.ones((3, 1, 2))
+    calls = count_products(cell._loop().module.forward.part.__globals__)
+    cell.backward_sequence(x, cell.forward_sequence(x))
+    assert calls
+    for name, arguments in calls:
+        a, a_start, a_row, _, rows, panels = arguments[:6]
+        out, out_start, size, _ = arguments[11:]
+        assert 0 <= a_start <= len(a) - (rows - 1) * a_row - panels.shape[1]
+        assert 0 <= out_start <= len(out) - rows * size * int(name.removeprefix("product"))
 
 
 class ReadByTheOther(nr.Cell):

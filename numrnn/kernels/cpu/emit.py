@@ -456,11 +456,11 @@ class _Runs:
         add(0, f"run, runs = {run}, {self.ratio(self.layout.unit)}", "runs = runs // run")
         add(0, "for n in range(low, end):", "    row = t * batch + n")
         add(1, f"for unit in range(size_{self.block.size} // run // runs):")
-        add(2, "for k in range(unit * runs, (unit + 1) * runs):", "    start = k * run")
+        add(2, "for k in range(unit * runs, (unit + 1) * runs):", "    begin = k * run")
         for value in self.block.spreads:
             if self.load(value) in loads and Grouping.of(value).is_of_single:
                 add(3, f"{self.load(value)} = load_same({self._place_of_few(value, self._first_of_few(value))})")
-        add(3, "for j in range(start, start + run, LANES):", "    width = start + run - j")
+        add(3, "for j in range(begin, begin + run, LANES):", "    width = begin + run - j")
         add(4, f"{', '.join(f'result{k}' for k in range(len(stores)))}, = {name}(")
         add(5, *(f"{load}," for load in loads))
         add(4, ")")
@@ -470,17 +470,17 @@ class _Runs:
         for index, (k, value, place) in enumerate(sums):
             first = self._first_of_few(value)
             if Grouping.of(value).is_of_single:
-                add(4, f"store(result{k}, scratch{index}, j - start, LANES)")
+                add(4, f"store(result{k}, scratch{index}, j - begin, LANES)")
                 at_the_end.append(f"{_element(place.format(first))} += sum_of(scratch{index}, 0, run)")
             else:
-                add(4, f"add_to(result{k}, {place.format(f'{first} + j - start')}, width)")
+                add(4, f"add_to(result{k}, {place.format(f'{first} + j - begin')}, width)")
         add(3, *at_the_end)
 
     def load(self, value: Value) -> str:
         """Return what reads what is spread: a variable, or as many numbers as the run has."""
         if Grouping.of(value).is_of_single:
             return f"same{self.block.spreads.index(value)}"
-        return f"load({self._place_of_few(value, f'{self._first_of_few(value)} + j - start')}, width)"
+        return f"load({self._place_of_few(value, f'{self._first_of_few(value)} + j - begin')}, width)"
 
     def ratio(self, ratio: Ratio) -> str:
         """Return how many times as many channels one size has as another, as text."""
@@ -768,7 +768,9 @@ def _emit_input_maps(text: _Text) -> None:
         text.add(1, "first, every = (start, 1) if by_channels else (start + part, parts)")
         text.add(1, "if flags.size:", "    for t in range(first, stop, every):", "        row = t * batch")
         products(3, "active_end(flags, row, 0, batch)")
-        text.add(1, "else:", "    if by_channels:", "        row, top, bottom = start * batch, 0, (stop - start) * batch")
+        text.add(
+            1, "else:", "    if by_channels:", "        row, top, bottom = start * batch, 0, (stop - start) * batch"
+        )
         products(2, "bottom - top")
 
 
