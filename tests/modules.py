@@ -390,8 +390,11 @@ MODULES: dict[str, Entry] = {
         features,
     ),
     "MLSTM": Entry(lambda s: nr.MLSTM(s.features, s.hidden), features),
-    "MLSTM with heads, narrow keys": Entry(
-        lambda s: nr.MLSTM(s.features, s.hidden, math.gcd(s.hidden, 6), 2 * math.gcd(s.hidden, 6)), features
+    "MLSTM with heads, narrow keys, exponential": Entry(
+        lambda s: nr.MLSTM(
+            s.features, s.hidden, math.gcd(s.hidden, 6), 2 * math.gcd(s.hidden, 6), forget="exponential"
+        ),
+        features,
     ),
     "LayerNormLSTM": Entry(lambda s: nr.LayerNormLSTM(s.features, s.hidden, eps=0.1), features),
     "LayerNormGRU": Entry(lambda s: nr.LayerNormGRU(s.features, s.hidden, eps=0.1), features),

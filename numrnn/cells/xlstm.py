@@ -141,7 +141,8 @@ class MLSTM(Cell):
         h_t &= \sigma(o_t) \odot C_t^{\top} q_t / \max(|n_t^{\top} q_t|, e^{-m_t})
 
     This is what each head does, with d of the channels of q and k and with its share of v and o; i, f and m are one
-    number a head. Nothing depends on the old output.
+    number a head. The input gate is :math:`e^i`; the forget gate is :math:`\sigma(f)`, or :math:`e^f`. Nothing depends
+    on the old output.
 
     Parameters
     ----------
@@ -151,6 +152,8 @@ class MLSTM(Cell):
         Number of heads; it divides H.
     key_size : int, optional
         Number of channels K of all keys together, and of all queries; the heads divide it. H, if not given.
+    forget : {"sigmoid", "exponential"}
+        What the forget gate is.
     rho : int
         See `Cell`.
     rng : numpy.random.Generator or int, optional
@@ -169,7 +172,7 @@ class MLSTM(Cell):
     -----
     The state c is `(batch, K * H / heads)`: `c.reshape(batch, heads, K // heads, H // heads)` has the matrices, whose
     rows belong to channels of the key. n is `(batch, K)`, m `(batch, heads)`. c and n are the paper's, both divided by
-    :math:`e^{m}`, and c is transposed, as in the authors' program.
+    :math:`e^{m}`, and c is transposed. The bias of k is divided by :math:`\sqrt{d}` like the rest.
 
     The stabiliser m keeps the exponentials from overflowing and cancels out of h, whatever it is. Its gradient is
     computed like any other; what reaches the parameters through it cancels out as well. In the denominator, m counts as
@@ -182,7 +185,7 @@ class MLSTM(Cell):
     Raises
     ------
     ValueError
-        If the heads do not divide the channels.
+        If the heads do not divide the channels, or `forget` is something else.
 
     References
     ----------
@@ -208,9 +211,13 @@ class MLSTM(Cell):
         hidden_size: int | None = None,
         heads: int = 1,
         key_size: int | None = None,
+        forget: str = "sigmoid",
         rho: int = 9999,
         rng: Any = None,
     ) -> None:
+        if forget not in ("sigmoid", "exponential"):
+            raise ValueError(complaint("MLSTM", f"forget = {forget!r}", "'sigmoid' or 'exponential'"))
+        self.forget_gate = forget
         self.heads = self._checked_size("heads", heads)
         size = self._checked_size("hidden_size", input_size if hidden_size is None else hidden_size)
         self.key_size = self._checked_size("key_size", size if key_size is None else key_size)
@@ -229,7 +236,9 @@ class MLSTM(Cell):
         q, k = linear("keys", x, size="keys", parts=2)
         v, o = linear("values", x, parts=2)
         i, f = linear("gates", x, size="heads", parts=2)
-        carried = m - softplus(-f)
+        if self.forget_gate == "sigmoid":
+            f = -softplus(-f)
+        carried = f + m
         m = maximum(carried, i)
         i, f = exp(i - m), exp(carried - m)
         written = spread(i * sqrt(share("keys") / share("heads")), "keys") * k

@@ -168,6 +168,10 @@ class Trace:
         simpler = _simplified(name, values)
         return self.value("operation", name, arguments=tuple(values), size=size) if simpler is None else simpler
 
+    def share(self, size: str) -> Value:
+        """Return one divided by the number of channels of a size."""
+        return self.value("share", f"share_{size}", number=1.0 / self.width(size))
+
     def of_groups(self, kind: str, value: Value, size: str, groups: str, few: str) -> Value:
         """Return a spread or total of a value: `groups` of the channels that there are `few` of."""
         groups = few if self.width(groups) == self.width(few) else groups
@@ -616,8 +620,7 @@ def share(size: str) -> Value:
     >>> Scaled(4, 6).source() == Scaled(8, 12).source()
     True
     """
-    trace = _recorded("share", "size", size)
-    return trace.value("share", f"share_{size}", number=1.0 / trace.width(size))
+    return _recorded("share", "size", size).share(size)
 
 
 def mean(value: Value) -> Value:
@@ -640,8 +643,7 @@ def mean(value: Value) -> Value:
     >>> nr.testing.check_gradients(Normalized(4, 6))
     """
     _check_channels(_check(value, "mean"), "mean")
-    share = value.trace.value("share", f"share_{value.size}", number=1.0 / value.trace.width(value.size))
-    return total(value) * share
+    return total(value) * value.trace.share(value.size or "")
 
 
 def _check_channels(value: Value, function: str) -> None:

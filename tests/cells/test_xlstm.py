@@ -101,6 +101,16 @@ def test_gates_may_be_as_wide_open_or_shut_as_they_like(write, forget, dtype):
     assert (np.abs(output).max() > 1e-30) == (write > 0)
 
 
+def test_an_exponential_forget_gate_is_the_exponential_of_what_a_sigmoid_gate_is_the_sigmoid_of():
+    x = np.random.default_rng(0).normal(size=(5, 2, 3))
+    outputs = []
+    for forget, bias in (("sigmoid", 0.7), ("exponential", np.log(naive.sigmoid(0.7)))):
+        cell = nr.MLSTM(3, 4, heads=2, forget=forget, rng=0).astype("float64")
+        cell.gates_weight_x[2:], cell.gates_bias[2:] = 0, bias
+        outputs.append(cell.forward_sequence(x))
+    np.testing.assert_allclose(*outputs, rtol=1e-13)
+
+
 def test_matrices_are_kept_once():
     cell = nr.MLSTM(3, 8, heads=2, rng=0)
     x = np.ones((7, 2, 3), "float32")
@@ -131,6 +141,7 @@ def test_gradients_of_the_matrices_are_there_for_every_step_that_was_stepped_bac
         ({"heads": 4}, "MLSTM: got 4 heads; expects a number that divides hidden_size = 6"),
         ({"heads": 2, "key_size": 3}, "MLSTM: got 2 heads; expects a number that divides key_size = 3"),
         ({"heads": 0}, "MLSTM: got heads = 0; expects a whole number >= 1"),
+        ({"forget": "tanh"}, "MLSTM: got forget = 'tanh'; expects 'sigmoid' or 'exponential'"),
         ({"key_size": 1.5}, "MLSTM: got key_size = 1.5; expects a whole number >= 1"),
     ],
 )

@@ -27,6 +27,7 @@ MAKE = {
     "GRU": lambda: nr.GRU(FEATURES, HIDDEN),
     "RecLSTM": lambda: nr.RecLSTM(FEATURES, 4, HIDDEN),
     "MuFuRu": lambda: nr.MuFuRu(FEATURES, HIDDEN, ["keep", "replace"]),
+    "MLSTM": lambda: nr.MLSTM(FEATURES, HIDDEN, key_size=2),
     "own cell": lambda: Own(FEATURES, HIDDEN),
     "output layers": lambda: OutputLayers(FEATURES, HIDDEN),
     "Recurrence": lambda: recurrence(SIZES, 2),

@@ -270,13 +270,13 @@ class SteppedCell(Stepped):
 
     @rule(is_zero=st.booleans())
     def set_start_state(self, is_zero):
-        self.model.start = tuple(0 * s if is_zero else self.drawn((HIDDEN,)) for s in self.model.start)
+        self.model.start = tuple(0 * s if is_zero else self.drawn(s.shape) for s in self.model.start)
         self.module.set_hidden_state(0, None if is_zero else list(self.model.start))
 
     @precondition(lambda self: self.model.state is not None)
     @rule()
     def set_newest_state(self):
-        state = tuple(self.drawn((self.batch, HIDDEN)) for _ in self.model.start)
+        state = tuple(self.drawn((self.batch, *s.shape)) for s in self.model.start)
         self.module.set_hidden_state(self.model.count, list(state))
         self.model.set_rows(slice(None), state)
 
@@ -380,6 +380,12 @@ class GRU(SteppedCell):
     step = staticmethod(naive.gru)
 
 
+class MLSTM(SteppedCell):
+    make = staticmethod(lambda: nr.MLSTM(FEATURES, HIDDEN, key_size=2, rho=RHO))
+    step = staticmethod(naive.mlstm)
+    start = (ZEROS, np.zeros(2 * HIDDEN), np.zeros(2), np.zeros(1))
+
+
 class Recurrent(Stepped):
     make = staticmethod(lambda: recurrent(RHO))
     step = staticmethod(recurrent_step)
@@ -412,10 +418,11 @@ class SequencerOfRecurrent(Sequenced):
 
 TestLSTM = LSTM.TestCase
 TestGRU = GRU.TestCase
+TestMLSTM = MLSTM.TestCase
 TestRecurrent = Recurrent.TestCase
 TestRecursor = Recursor.TestCase
 TestSequencerOfLSTM = SequencerOfLSTM.TestCase
 TestSequencerOfRecurrent = SequencerOfRecurrent.TestCase
 
-for case in (TestLSTM, TestGRU, TestRecurrent, TestRecursor, TestSequencerOfLSTM, TestSequencerOfRecurrent):
+for case in (TestLSTM, TestGRU, TestMLSTM, TestRecurrent, TestRecursor, TestSequencerOfLSTM, TestSequencerOfRecurrent):
     case.settings = settings(max_examples=4 * settings.default.max_examples)
