@@ -29,7 +29,7 @@ PART_WORK = 1 << 22
 work."""
 
 LOOKS = 14_000
-"""How often a thread looks for the next call before it sleeps: for some hundred microseconds."""
+"""How often a thread looks for the next call before it sleeps: for some two milliseconds."""
 
 WAKE_WORK = 1 << 27
 """Operations that are worth waking a thread for, a millisecond: it takes a third of one where the core has gone to
@@ -179,6 +179,8 @@ def _wake_workers(parts: int, call: int) -> None:
 @atexit.register
 def _end() -> None:
     """End the threads: one that came back from compiled code after the end of Python would not find it."""
+    global _number
+    _number = 1
     with _busy:
         reserve(_slots, len(_workers) + 1)
         while _workers:
