@@ -216,7 +216,8 @@ class Program:
         every = _ancestors([*self.outputs, *self._map_arguments()])
         self.totals = [v for v in every if v.kind == "total"]
         self.spreads = [v for v in every if v.kind == "spread"]
-        read = [new for state, new in zip(states, self.outputs, strict=True) if state in every or self.has_groups]
+        read = [new for state, new in zip(states, self.outputs, strict=True) if state in every]
+        read = every if self.has_groups else read  # all in the loop: groups are added up in its blocks
         self._read_later = {v.name if v.kind == "linear" else v for v in _ancestors(read)}  # a map is so as a whole
         self.depth = max(map(self.level, read), default=0)
         self.groups = self._make_groups()
