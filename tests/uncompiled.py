@@ -17,9 +17,9 @@ def _whole(part):
     """Return what `kernel` makes of a function that does a part of the work, for one part."""
 
     def whole(*arguments):
-        *arguments, parts, _, barrier = arguments
+        *arguments, parts, team = arguments
         assert parts == 1
-        part(*arguments, 0, 1, barrier)
+        part(*arguments, 0, 1, team)
 
     whole.part, whole.overloads = part, {}
     return whole

@@ -6,8 +6,7 @@ from numrnn.kernels.cpu.atomic import add, read, rest
 from numrnn.kernels.cpu.cache import njit
 from numrnn.kernels.cpu.machine import OPTIONS
 
-ARRIVED, ROUND = 0, 16  # positions of two counters, in cache lines of their own
-SIZE = 32
+ARRIVED, ROUND = 0, 8  # positions of two counters, in cache lines of their own
 
 
 @njit(**OPTIONS)

@@ -1,9 +1,10 @@
 """Kernels, of whose work threads do a part each.
 
 A kernel is written as a function that does one part of the work: `part, parts, barrier` are its last parameters. What
-is called from Python takes `parts, slots, barrier` instead. It leaves the arguments in its own memory, and the address
-of that in the slots of the threads, which wait there in compiled code; does the first part itself; and returns when it
-is in no slot any more. So a call reaches the threads in less than a microsecond, and they never need Python's lock.
+is called from Python takes `parts, team` instead. It leaves the arguments in its own memory, and the address of that in
+the threads' slots in `team`, where they wait in compiled code; does the first part itself; and returns when it is in no
+slot any more. The barrier is in `team`, too. So a call reaches the threads in less than a microsecond, and they never
+need Python's lock.
 """
 
 from __future__ import annotations
@@ -24,8 +25,8 @@ from numrnn.kernels.cpu.atomic import read, replace, rest, write
 from numrnn.kernels.cpu.cache import LockedCache, njit
 from numrnn.kernels.cpu.machine import OPTIONS
 
-SLOT = 8
-"""Words from the slot of one thread to that of the next, a cache line."""
+LINE = 8
+"""Words of a cache line."""
 
 IDLE, ASLEEP, CALLED, ENDING = range(4)
 """What is in a slot, other than the address of a call: its thread waits for one; sleeps; waits for one that is sure to
@@ -45,8 +46,8 @@ def kernel(**options: Any) -> Callable[[Callable[..., None]], Any]:
         part = apart(njit(**options, no_cpython_wrapper=True)(function))
         *arguments, _, _, _ = inspect.signature(function).parameters
         name, listed = f"{function.__name__}_shared", "".join(f"{argument}, " for argument in arguments)
-        text = f"def {name}({listed}parts, slots, barrier):\n"
-        text += f"    hand_out(call(({listed}), parts, barrier), parts, slots)\n"
+        text = f"def {name}({listed}parts, team):\n"
+        text += f"    hand_out(call(({listed}), parts, team), parts, team)\n"
         names = {"hand_out": _hand_out, "call": _caller(part.name), "__name__": function.__module__}
         exec(text, names)
         whole = numba.njit(**{**options, "cache": False})(names[name])
@@ -71,8 +72,8 @@ def _caller(name: str) -> Any:
     """Return a function that writes a call down, and returns the address of what it wrote."""
 
     @intrinsic
-    def call(typing_context, arguments, parts, barrier):
-        kinds = (*map(types.unliteral, arguments.types), types.int64, types.int64, barrier)
+    def call(typing_context, arguments, parts, team):
+        kinds = (*map(types.unliteral, arguments.types), types.int64, types.int64, team)
         link(name, kinds)
 
         def emit(context, builder, signature, args):
@@ -85,7 +86,7 @@ def _caller(name: str) -> Any:
             _emit_part(context, of_part, memory, name, kinds)
             return builder.ptrtoint(written, _WORD)
 
-        return types.int64(arguments, types.int64, barrier), emit
+        return types.int64(arguments, types.int64, team), emit
 
     return call
 
@@ -94,13 +95,13 @@ def _emit_part(context: Any, of_part: ir.Function, memory: ir.Type, name: str, k
     """Write the function that does a part of a call: it reads the arguments and passes them on."""
     builder = ir.IRBuilder(of_part.append_basic_block())
     written = builder.bitcast(of_part.args[0], memory.as_pointer())
-    arguments, parts, barrier = (
+    arguments, parts, team = (
         builder.load(cgutils.gep_inbounds(builder, written, 0, index)) for index in range(1, len(memory.elements))
     )
     convention = context.call_conv
     function = convention.get_function_type(types.void, kinds)
     callee = cgutils.get_or_insert_function(builder.module, function, link(name, kinds))
-    values = [*cgutils.unpack_tuple(builder, arguments), of_part.args[1], parts, barrier]
+    values = [*cgutils.unpack_tuple(builder, arguments), of_part.args[1], parts, team]
     convention.call_function(builder, callee, types.void, kinds, values)  # kernels raise no errors
     builder.ret_void()
 
@@ -118,39 +119,45 @@ def _do(typing_context, call, part):
 
 
 @njit(**OPTIONS)
-def _hand_out(call, parts, slots):
+def slot(part):
+    """Return where in a team the slot of a thread is: each has a cache line, after those of the barrier."""
+    return (part + 2) * LINE
+
+
+@njit(**OPTIONS)
+def _hand_out(call, parts, team):
     """Have all parts of a call done; the threads of the others are called already."""
     for part in range(1, parts):
-        write(slots, part * SLOT, call)
+        write(team, slot(part), call)
     _do(call, 0)
     looks = 0
     for part in range(1, parts):
-        while read(slots, part * SLOT) == call:
+        while read(team, slot(part)) == call:
             looks = rest(looks)
 
 
 @njit(**OPTIONS)
-def reserve(slots, parts):
+def reserve(team, parts):
     """Tell the threads of a kernel's parts to wait for it; return how many of them are asleep."""
     asleep = 0
     for part in range(1, parts):
-        asleep += replace(slots, part * SLOT, IDLE, CALLED) == ASLEEP
+        asleep += replace(team, slot(part), IDLE, CALLED) == ASLEEP
     return asleep
 
 
 @njit(**OPTIONS)
-def serve(slots, part, looks):
+def serve(team, part, looks):
     """Do this part of all calls, until none has come for so many looks: then fall asleep. Return False at the end."""
     looked = 0
     while True:
-        call = read(slots, part * SLOT)
+        call = read(team, slot(part))
         if call > ENDING:
             _do(call, part)
-            write(slots, part * SLOT, IDLE)
+            write(team, slot(part), IDLE)
             looked = 0
         elif call == ENDING:
             return False
-        elif call == IDLE and looked >= looks and replace(slots, part * SLOT, IDLE, ASLEEP) == IDLE:
+        elif call == IDLE and looked >= looks and replace(team, slot(part), IDLE, ASLEEP) == IDLE:
             return True
         else:
             looked = rest(looked)

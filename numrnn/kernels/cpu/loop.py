@@ -19,7 +19,7 @@ from numrnn.kernels.cpu.emit import parameter_order
 from numrnn.kernels.cpu.masking import PADDING
 from numrnn.kernels.cpu.matmul import empty_panels, lanes_of, pack_rows, pack_transposed
 from numrnn.kernels.cpu.memory import empty
-from numrnn.kernels.cpu.threads import ALONE, run, threads_for
+from numrnn.kernels.cpu.threads import ALONE, is_worth_sharing, run, threads_for
 
 Arrays = tuple[np.ndarray, ...]
 Parameters = Mapping[str, np.ndarray]
@@ -400,13 +400,14 @@ class Stepper:
         self._alone = False, *ALONE
         self._shares_channels, self._batch = loop.shares_channels, batch
         self._work = loop.work(1, batch)
+        self._is_large = is_worth_sharing(self._work)
 
     def __call__(self, x: np.ndarray, state: list[np.ndarray]) -> tuple[np.ndarray, list[np.ndarray]]:
         """Return the output, `(batch, features)`, and the new state."""
         dtype = self._dtype
         output = np.empty(self._output_shape, dtype)
         states = [np.empty(shape, dtype) for shape in self._shapes]
-        if (parts := threads_for(self._work)) > 1:
+        if self._is_large and (parts := threads_for(self._work)) > 1:
             by_channels = self._shares_channels(self._batch, parts)
             run(self._kernel, (x, output, *state, *states, *self._rest, by_channels), parts)
         else:

@@ -1,6 +1,6 @@
 """Threads that share the work of one kernel.
 
-A kernel (see `kernel.py`) takes `parts, slots, barrier` as its last arguments; with one part it does all of its work
+A kernel (see `kernel.py`) takes `parts, team` as its last arguments; with one part it does all of its work
 itself. Kernels release Python's lock while they run. The threads belong to this module alone, so no other library's
 threads are in the way, and nothing is left that could harm a forked child: it starts its own.
 
@@ -21,8 +21,7 @@ import numpy as np
 from numba import config
 
 from numrnn.errors import complaint
-from numrnn.kernels.cpu import barrier
-from numrnn.kernels.cpu.kernel import ASLEEP, CALLED, ENDING, IDLE, SLOT, reserve, serve
+from numrnn.kernels.cpu.kernel import ASLEEP, CALLED, ENDING, IDLE, LINE, reserve, serve, slot
 
 PART_WORK = 1 << 22
 """Operations of arithmetic that are worth a thread, some 30 microseconds: it takes a tenth of that to get it to
@@ -45,42 +44,41 @@ _busy = threading.Lock()
 _workers: list[_Worker] = []
 _number = config.NUMBA_NUM_THREADS
 _asked = 0.0  # when threads that slept were last asked for
-_slots = np.zeros(MOST * SLOT, np.int64)
-_barrier = np.zeros(barrier.SIZE, np.int64)
+_team = np.zeros((MOST + 2) * LINE, np.int64)
 
-ALONE = 1, _slots, _barrier
-"""The last arguments of a kernel that does all of its work itself: it does not touch the arrays."""
+ALONE = 1, _team
+"""The last arguments of a kernel that does all of its work itself: it does not touch the array."""
 
 
 class _Worker:
     """A thread that waits for calls, in its slot."""
 
-    def __init__(self, part: int, slots: np.ndarray) -> None:
-        self._part, self._slots = part, slots
+    def __init__(self, part: int, team: np.ndarray) -> None:
+        self._part, self._team, self._slot = part, team, slot(part)
         self._asleep = threading.Lock()
         self._asleep.acquire()
         self._thread = threading.Thread(target=self._serve, name="numrnn", daemon=True)
         self._thread.start()
 
     def _serve(self) -> None:
-        while serve(self._slots, self._part, LOOKS):
+        while serve(self._team, self._part, LOOKS):
             self._asleep.acquire()
 
     def wake(self, call: int) -> None:
         """Let a thread that sleeps find `call` in its slot."""
-        self._slots[self._part * SLOT] = call
+        self._team[self._slot] = call
         self._asleep.release()
 
     @property
     def is_asleep(self) -> bool:
-        return self._slots[self._part * SLOT] == ASLEEP
+        return self._team[self._slot] == ASLEEP
 
     def end(self) -> None:
         """Let a thread that is asleep or waits for a call end, and wait until it has."""
         if self.is_asleep:
             self.wake(ENDING)
         else:
-            self._slots[self._part * SLOT] = ENDING
+            self._team[self._slot] = ENDING
         self._thread.join()
 
 
@@ -116,6 +114,11 @@ def set_num_threads(number: int) -> None:
 def get_num_threads() -> int:
     """Return how many threads may share the work of a kernel."""
     return _number
+
+
+def is_worth_sharing(operations: int) -> bool:
+    """Whether threads should share this much work, if there are any."""
+    return operations >= PART_WORK
 
 
 def threads_for(operations: int) -> int:
@@ -156,18 +159,18 @@ def run(kernel: Any, arguments: tuple[Any, ...], parts: int) -> None:
 def _run_shared(kernel: Any, arguments: tuple[Any, ...], parts: int) -> None:
     _make_workers(parts)
     try:
-        if reserve(_slots, parts):
+        if reserve(_team, parts):
             _wake_workers(parts, CALLED)
-        kernel(*arguments, parts, _slots, _barrier)
+        kernel(*arguments, parts, _team)
     except BaseException:  # before the call reached the threads
-        calls = _slots[SLOT : parts * SLOT : SLOT]
+        calls = _team[slot(1) : slot(parts) : LINE]
         calls[calls == CALLED] = IDLE
         raise
 
 
 def _make_workers(parts: int) -> None:
     while len(_workers) < parts - 1:
-        _workers.append(_Worker(len(_workers) + 1, _slots))
+        _workers.append(_Worker(len(_workers) + 1, _team))
 
 
 def _wake_workers(parts: int, call: int) -> None:
@@ -182,17 +185,17 @@ def _end() -> None:
     global _number
     _number = 1
     with _busy:
-        reserve(_slots, len(_workers) + 1)
+        reserve(_team, len(_workers) + 1)
         while _workers:
             _workers.pop().end()
 
 
 def _start_anew() -> None:
     """Forget the threads, of which a forked child has none."""
-    global _busy, _slots, _barrier
+    global _busy, _team
     _busy = threading.Lock()
     _workers.clear()
-    _slots, _barrier = np.zeros_like(_slots), np.zeros_like(_barrier)
+    _team = np.zeros_like(_team)
 
 
 if hasattr(os, "register_at_fork"):
