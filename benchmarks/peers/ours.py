@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tempfile
-import tracemalloc
 from collections.abc import Iterable
 from functools import singledispatch
 
@@ -247,17 +246,13 @@ def _(work: Product, name: str) -> Contestant:
 def _(work: Memory, name: str) -> Contestant:
     x, _ = data.sequences(work.steps, work.batch, work.hidden)
     model = nr.Sequencer(cells.with_weights(work.cell, data.layer(work.cell, work.hidden)))
-    model.forward(x)
-    model.forget()
 
     def sample() -> float:
         model.forget()
-        tracemalloc.start()
-        before = tracemalloc.get_traced_memory()[0]
-        output = model.forward(x)
-        kept = tracemalloc.get_traced_memory()[0] - before
-        tracemalloc.stop()
-        return (kept - output.nbytes) / (work.steps * work.batch)
+        model.forward(x)
+        tapes = {id(tape): tape for tape, _ in model.module._records}.values()
+        kept = sum(array.nbytes for tape in tapes for arrays in tape.forward_arrays for array in arrays)
+        return kept / (work.steps * work.batch)
 
     return Contestant(sample=sample)
 
