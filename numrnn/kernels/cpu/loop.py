@@ -353,8 +353,8 @@ class CellLoop:
         return max(EVALUATE_STEPS, EVALUATE_NUMBERS // max(1, batch * sum(self.pre_widths)))
 
     def work(self, steps: int, batch: int) -> int:
-        """Return how much work some steps are. With few rows, most of it is reading the weights."""
-        return steps * (max(batch, FEW_ROWS) * self._row_work + batch * WIDE_WORK * self._wide_numbers)
+        """Return how much work some steps are. Reading the weights for a row takes as long as the work for two."""
+        return steps * (max(batch, 2) * self._row_work + batch * WIDE_WORK * self._wide_numbers)
 
     def shares_channels(self, batch: int, parts: int) -> bool:
         """Whether each part of a kernel gets some of the channels, instead of some rows of the batch.
