@@ -11,6 +11,7 @@ work, is named. If a peer and numrnn do not compute the same numbers, that is re
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
 import subprocess
@@ -21,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import pictures, report
+from benchmarks.board import rows
 
 THREAD_VARIABLES = ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
@@ -62,14 +64,14 @@ def limited_to(chosen: Sequence[int]) -> Iterator[None]:
             os.sched_setaffinity(0, before)
 
 
-def measured(options: argparse.Namespace, threads: int, first: bool) -> Iterator[dict[str, Any]]:
-    """Run `measure` with a number of threads and iterate over its results."""
-    settings = {"threads": threads, "first": first}
+def measured(options: argparse.Namespace, section: str | None, threads: int, first: bool) -> Iterator[dict[str, Any]]:
+    """Run `measure` on a section, or all of them, with a number of threads, and iterate over its results."""
+    settings = {"section": section, "threads": threads, "first": first}
     settings |= {name: getattr(options, name) for name in ("quick", "only", "repetitions")}
     environment = os.environ | dict.fromkeys(THREAD_VARIABLES, str(threads))
     environment.setdefault("TORCHINDUCTOR_CACHE_DIR", str(Path(".cache/torchinductor").resolve()))
     command = [sys.executable, "-m", "benchmarks.measure", json.dumps(settings)]
-    with open(options.out / f"log_{threads}.txt", "w") as log:
+    with open(options.out / f"log_{threads}.txt", "a") as log:
         with limited_to(processors()[-threads:]):
             child = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=log, text=True)
         with child:
@@ -88,8 +90,12 @@ def main() -> int:
         for threads in options.threads
         if threads not in possible
     ]
-    for threads in possible:
-        for result in measured(options, threads, first=threads == possible[0]):
+    for log in options.out.glob("log_*.txt"):
+        log.unlink()
+    # sections have processes of their own: threads that a library has left behind would disturb those that follow
+    sections = [None] if options.quick else list(dict.fromkeys(section for section, _ in rows(False, options.only)))
+    for threads, section in itertools.product(possible, sections):
+        for result in measured(options, section, threads, first=threads == possible[0]):
             if "crash" in result:
                 board["problems"].append(result["crash"])
             elif "machine" in result:

@@ -47,6 +47,10 @@ PROGRAM = beside(1.5, "PyTorch")
 MODES = ("inference", "train")
 SCAN = "associative scan"
 MATRICES = ("PyTorch", "torch.compile", "parallel form")
+CELLS = [
+    *("PlainLSTM", "GRUResetAfter", "LayerNormLSTM", "LayerNormGRU", "ZoneoutLSTM", "ZoneoutGRU", "CoupledLSTM", "MGU"),
+    *("SRU", "IndRNN", "QRNN", "MinGRU", "MinLSTM", "LRU", "SLSTM", "MLSTM", "AntisymmetricRNN", "CTRNN", "LTC"),
+]
 
 BOARD: dict[str, list[Work]] = {
     "LSTM training": layers("LSTM", "train", marks=[beside(k, "PyTorch") for k in (3, 1.3, 1.2, 1.3, 1.5, 1.2)]),
@@ -91,6 +95,7 @@ BOARD: dict[str, list[Work]] = {
         *(FusedLoop(module, 50, 32, 128) for module in ("GRU", "MuFuRu", "SeqGRU", "SeqLSTM", "SeqLSTMP", "SeqBLSTM")),
         FusedLoop("SeqLSTM", 50, 32, 128, padding=0.5),
     ],
+    "Cells beyond the original, fused and stepped": [FusedLoop(cell, 50, 32, 128) for cell in CELLS],
     "Programs of the tutorial": [
         Program("Recurrent", 10, marks=PROGRAM),
         Program("RNN", 10, marks=PROGRAM),

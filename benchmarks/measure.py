@@ -113,7 +113,7 @@ def main() -> None:
     lines = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # what frameworks print is no result
     for section, work in board.rows(options["quick"], options["only"]):
-        if work.needs_threads or options["first"]:
+        if options["section"] in (None, section) and (work.needs_threads or options["first"]):
             row = measure(work, options["threads"], options["repetitions"])
             print(json.dumps({"section": section, **row}), file=lines, flush=True)
     print(json.dumps({"machine": machine(options["threads"])}), file=lines, flush=True)

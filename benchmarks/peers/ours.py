@@ -173,13 +173,17 @@ def _(work: FusedLoop, name: str) -> Contestant:
     x, grad_output = data.sequences(work.steps, work.batch, work.hidden)
     for row, ends in enumerate(np.linspace(1 - 2 * work.padding, 1, work.batch)):
         x[round(work.steps * max(ends, 0)) :, row] = 0
-    module = module_over_sequences(work)
-    model = Stepped(module) if name == "stepped" else module
+
+    def prepared() -> tuple[nr.AbstractSequencer, nr.AbstractSequencer | Stepped]:
+        module = module_over_sequences(work)
+        return module, Stepped(module) if name == "stepped" else module
 
     def numbers() -> Numbers:
+        module, model = prepared()  # which draws the same noise every time
         output, grad_x = train(model, x, grad_output)
         return {"output": output, "gradient of x": grad_x, **gradients(module, module.state_dict())}
 
+    _, model = prepared()
     return Contestant(lambda: train(model, x, grad_output), numbers)
 
 
