@@ -12,6 +12,7 @@ of their work themselves.
 from __future__ import annotations
 
 import atexit
+import math
 import os
 import threading
 import time
@@ -37,6 +38,12 @@ sleep."""
 SOON = 0.002
 """Seconds within which work has to come again for threads to be woken, if each piece alone is not worth it."""
 
+LATE, PACE = 3e-4, 6e-11
+"""Seconds, and seconds for each operation, in which threads do small work, unless one of them has no core to run on."""
+
+AVOIDED = 0.5
+"""Seconds for which small work is done alone after that."""
+
 MOST = 1024
 """Threads at most."""
 
@@ -44,6 +51,8 @@ _busy = threading.Lock()
 _workers: list[_Worker] = []
 _number = config.NUMBA_NUM_THREADS
 _asked = 0.0  # when threads that slept were last asked for
+_avoided_until = 0.0  # when small work may be shared out again
+_limit = math.inf  # seconds for what threads were last asked for; that of another Python thread does no harm
 _team = np.zeros((MOST + 2) * LINE, np.int64)
 
 ALONE = 1, _team
@@ -123,8 +132,13 @@ def is_worth_sharing(operations: int) -> bool:
 
 def threads_for(operations: int) -> int:
     """Return how many threads should share this much work, which begins now."""
+    global _limit
     parts = min(_number, 1 + operations // PART_WORK, MOST)
-    return parts if operations >= WAKE_WORK or parts == 1 or _are_awake(parts) else 1
+    if parts == 1 or operations >= WAKE_WORK:
+        _limit = math.inf
+        return parts
+    _limit = LATE + PACE * operations
+    return parts if time.perf_counter() >= _avoided_until and _are_awake(parts) else 1
 
 
 def _are_awake(parts: int) -> bool:
@@ -157,7 +171,9 @@ def run(kernel: Any, arguments: tuple[Any, ...], parts: int) -> None:
 
 
 def _run_shared(kernel: Any, arguments: tuple[Any, ...], parts: int) -> None:
+    global _avoided_until
     _make_workers(parts)
+    start = time.perf_counter()
     try:
         if reserve(_team, parts):
             _wake_workers(parts, CALLED)
@@ -166,6 +182,9 @@ def _run_shared(kernel: Any, arguments: tuple[Any, ...], parts: int) -> None:
         calls = _team[slot(1) : slot(parts) : LINE]
         calls[calls == CALLED] = IDLE
         raise
+    end = time.perf_counter()
+    if end - start > _limit:
+        _avoided_until = end + AVOIDED
 
 
 def _make_workers(parts: int) -> None:
