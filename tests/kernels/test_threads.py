@@ -270,14 +270,24 @@ def test_small_work_is_done_alone_after_it_was_late(monkeypatch):
 @pytest.mark.parametrize("pause", [0, 0.2], ids=["while threads wait", "while threads sleep"])
 def test_python_ends_at_once(pause):
     program = f"""
-import time
+import atexit, os, time
 import numpy as np
 from numrnn.kernels.cpu import affine, threads
+
+def work():
+    a = np.ones((50, 50), "float32")
+    for _ in range(5):
+        affine.affine(a, a, a[0], np.empty_like(a))
+
+def work_at_the_end():
+    work()
+    if threads._workers:
+        os._exit(1)
+
+atexit.register(work_at_the_end)  # runs after the threads have ended
 threads.PART_WORK, threads.WAKE_WORK = 1, 0
 threads.set_num_threads(3)
-a = np.ones((50, 50), "float32")
-for _ in range(5):
-    affine.affine(a, a, a[0], np.empty_like(a))
+work()
 assert len(threads._workers) == 2
 time.sleep({pause})
 """
